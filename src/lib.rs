@@ -1,0 +1,30 @@
+//! Which classifier for these images, what does a classical head on CNN features buy, and what
+//! does it cost?
+//!
+//! The map of the house; arrows point down only, and `tests/it/architecture.rs` reads the
+//! `use crate::` lines to keep it so:
+//!
+//! ```text
+//! cli                one file per subcommand; alone uses clap, alone prints
+//! engine             graph, plan, run, journal
+//! config   cache     TOML -> checked and typed │ keys, store, locks
+//! stage              one file per stage kind; thin
+//! learn nn report    classical learners (linfa) │ networks (candle) │ tables, figures, HTML
+//! metrics            pure functions of labels and scores; significance tests
+//! data               images, labels, readers, registry, splits, seeded generator
+//! kernels progress   all unsafe and SIMD code │ the one way up for progress and interruption
+//! ```
+#![deny(unsafe_code)]
+
+pub mod cache;
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod engine;
+pub mod kernels;
+pub mod learn;
+pub mod metrics;
+pub mod nn;
+pub mod progress;
+pub mod report;
+pub mod stage;

@@ -1,0 +1,195 @@
+//! `results.json`: what a run found, as other programs read it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::data::ImageShape;
+use crate::metrics::{ClassMetrics, EpochRecord, LayerRow};
+
+/// The whole of `results.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// Version of this layout.
+    pub schema: u32,
+    /// Pipeline name.
+    pub pipeline: String,
+    /// Run name: the UTC start time, `20261121T065155Z`, made unique if needed.
+    pub run: String,
+    /// Data set.
+    pub dataset: DatasetCard,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Threads used.
+    pub threads: usize,
+    /// CPU model, instruction sets, cores, memory, operating system, program version.
+    pub machine: Map<String, Value>,
+    /// Every stage of the pipeline, in the order run.
+    pub stages: Vec<StageRecord>,
+    /// Every evaluated model, in the order of the pipeline file.
+    pub models: Vec<ModelResult>,
+    /// Paired tests.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// Size and name of the data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatasetCard {
+    /// Registry name.
+    pub name: String,
+    /// Training images, validation rows excluded.
+    pub n_train: usize,
+    /// Images held out of training for validation.
+    pub n_validation: usize,
+    /// Test images.
+    pub n_test: usize,
+    /// True for generated images.
+    pub synthetic: bool,
+    /// Class names by label.
+    pub class_names: Vec<String>,
+    /// Shape of an image.
+    pub shape: ImageShape,
+}
+
+/// Whether a stage ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StageStatus {
+    /// It ran in this run.
+    Ran,
+    /// Its artifact came from the cache.
+    Cached,
+}
+
+/// Cost of one stage. For a cached stage the figures are those of the run that made the artifact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageRecord {
+    /// Name in the pipeline file.
+    pub id: String,
+    /// Stage kind.
+    pub kind: String,
+    /// Ran or restored.
+    pub status: StageStatus,
+    /// Wall time, seconds.
+    pub seconds: f64,
+    /// CPU time of all threads, seconds.
+    pub cpu_seconds: f64,
+    /// Peak resident memory of the process during the stage; absent where the system cannot tell.
+    pub peak_rss_bytes: Option<u64>,
+    /// Digest of the artifact (BLAKE3, hex).
+    pub digest: String,
+}
+
+/// One model: accuracy and cost on the test images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelResult {
+    /// Stage that made the model.
+    pub id: String,
+    /// Title for people.
+    pub title: String,
+    /// `neural`, `classical` (on pixels) or `hybrid` (classical on network features).
+    pub family: String,
+    /// What it reads, such as `pixels` or `a3 flattened`.
+    pub input: String,
+    /// Number of input features.
+    pub n_features: usize,
+    /// Share of test images labelled right.
+    pub accuracy: f64,
+    /// Wilson 95 % interval of the accuracy.
+    pub accuracy_ci95: [f64; 2],
+    /// Unweighted mean precision over classes.
+    pub macro_precision: f64,
+    /// Unweighted mean recall over classes.
+    pub macro_recall: f64,
+    /// Unweighted mean F1 over classes.
+    pub macro_f1: f64,
+    /// Mean precision, weighted by support.
+    pub weighted_precision: f64,
+    /// Mean recall, weighted by support.
+    pub weighted_recall: f64,
+    /// Mean F1, weighted by support.
+    pub weighted_f1: f64,
+    /// Per class.
+    pub per_class: Vec<ClassMetrics>,
+    /// `confusion[true][predicted]`, counts.
+    pub confusion: Vec<Vec<u64>>,
+    /// Wall time of the fit, seconds.
+    pub fit_seconds: f64,
+    /// CPU time of the fit over all threads, seconds.
+    pub fit_cpu_seconds: f64,
+    /// Wall time to predict the test images, seconds.
+    pub predict_seconds: f64,
+    /// Size of the stored model.
+    pub model_bytes: u64,
+    /// Peak resident memory of the process while the model's stage ran.
+    pub peak_rss_bytes: Option<u64>,
+    /// What only this kind of model has: support vectors, gap, epochs, parameters.
+    pub details: Map<String, Value>,
+}
+
+/// A paired test of two models on the same test images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// First model.
+    pub a: String,
+    /// Second model.
+    pub b: String,
+    /// `mcnemar`.
+    pub test: String,
+    /// Two-sided p value.
+    pub p_value: f64,
+    /// Test images that only `a` labels right.
+    pub n_only_a: u64,
+    /// Test images that only `b` labels right.
+    pub n_only_b: u64,
+    /// Accuracy of `a` minus accuracy of `b`.
+    pub difference: f64,
+    /// 95 % interval of the difference (paired, Newcombe 1998 method 10 or Wald; see metrics).
+    pub difference_ci95: [f64; 2],
+    /// True if this is a hybrid against the softmax head of the network whose features it reads.
+    pub against_own_softmax: bool,
+}
+
+/// What a report shows of a network besides its metrics.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NetworkCard {
+    /// Stage that trained it.
+    pub id: String,
+    /// Architecture name.
+    pub architecture: String,
+    /// Summary rows.
+    pub layers: Vec<LayerRow>,
+    /// History of training.
+    pub history: Vec<EpochRecord>,
+    /// Epoch whose weights were kept.
+    pub best_epoch: usize,
+}
+
+/// A test image that a report shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GalleryImage {
+    /// Row in the test set (or in the training set, for samples).
+    pub row: usize,
+    /// True class.
+    pub label: usize,
+    /// Predicted class; absent for plain samples.
+    pub predicted: Option<usize>,
+    /// Bytes, height x width x channels.
+    pub pixels: Vec<u8>,
+}
+
+/// All that the writer of a run directory needs: `results.json` and what only the page shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunOutput {
+    /// The machine-readable part.
+    pub results: Results,
+    /// Title of the pipeline for people.
+    pub title: String,
+    /// Networks with their histories.
+    pub networks: Vec<NetworkCard>,
+    /// A few training images of each class.
+    pub samples: Vec<GalleryImage>,
+    /// Per model id: misclassified test images.
+    pub misclassified: Vec<(String, Vec<GalleryImage>)>,
+    /// The resolved pipeline with provenance, the text of `run.toml`.
+    pub run_toml: String,
+}
