@@ -40,6 +40,14 @@ impl ImageSet {
         self.pixels.nrows()
     }
 
+    /// Images of each class up to the largest label.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let n_classes = self.labels.iter().max().map_or(0, |label| label + 1);
+        let mut counts = vec![0; n_classes];
+        self.labels.iter().for_each(|&label| counts[label] += 1);
+        counts
+    }
+
     /// True if there is no image.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

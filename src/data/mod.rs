@@ -1,13 +1,25 @@
 //! Images and labels: the shared types, readers, registry, download, splits, generated data.
 
 mod dataset;
+pub mod download;
+mod error;
 mod features;
+pub mod garments;
+pub mod idx;
+pub mod registry;
 mod rng;
+pub mod sheet;
 mod sources;
+mod split;
+mod store;
 mod tensor_file;
 
 pub use dataset::{Dataset, ImageSet, ImageShape};
+pub use error::DataError;
 pub use features::{Features, Labels};
+pub use registry::{DATASETS, Loaded, load};
 pub use rng::Rng;
+pub use sheet::{contact_sheet, png_bytes};
 pub use sources::Sources;
+pub use split::validation_split;
 pub use tensor_file::{Tensor, TensorFile, TensorFileError};

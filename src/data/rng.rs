@@ -83,7 +83,7 @@ mod tests {
     fn stream_is_pinned_for_ever() {
         let mut rng = Rng::new(42, &["test"]);
         let drawn: Vec<usize> = (0..8).map(|_| rng.below(1000)).collect();
-        insta::assert_debug_snapshot!(drawn);
+        assert_eq!(drawn, [971, 342, 997, 395, 788, 266, 76, 935]);
     }
 
     #[test]

@@ -66,12 +66,16 @@ macro_rules! element {
             self.tensors.insert(name.to_owned(), Tensor::$variant(values));
         }
 
-        /// Removes and returns a tensor with the number of dimensions of `D`.
+        /// Removes and returns a tensor with the number of dimensions of `D`; one of another type
+        /// stays.
         pub fn $take<D: Dimension>(
             &mut self,
             name: &str,
         ) -> Result<ndarray::Array<$element, D>, TensorFileError> {
             let missing = || TensorFileError::Missing { name: name.to_owned(), expected: $name };
+            if !matches!(self.tensors.get(name), Some(Tensor::$variant(_))) {
+                return Err(missing());
+            }
             match self.tensors.remove(name) {
                 Some(Tensor::$variant(values)) => {
                     values.into_owned().into_dimensionality().map_err(|_| missing())
@@ -122,6 +126,17 @@ impl<'a> TensorFile<'a> {
     /// Total bytes of the tensors.
     pub fn n_bytes(&self) -> usize {
         self.tensors.values().map(|tensor| tensor.bytes().len()).sum()
+    }
+
+    /// BLAKE3 over names and values, hexadecimal: what tells two sets of weights apart.
+    pub fn digest(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (name, tensor) in &self.tensors {
+            hasher.update(&(name.len() as u64).to_le_bytes());
+            hasher.update(name.as_bytes());
+            hasher.update(tensor.bytes());
+        }
+        hasher.finalize().to_hex().to_string()
     }
 
     /// Writes the file; the caller makes it atomic (temporary name, then rename).
@@ -294,7 +309,7 @@ mod tests {
         let mut file = example();
         assert!(file.take_f32::<ndarray::Ix2>("pixels").is_err());
         assert!(file.take_u8::<ndarray::Ix2>("nothing").is_err());
-        let mut file = example();
+        // The failed attempt left it there.
         let pixels: Array2<u8> = file.take_u8("pixels").unwrap();
         assert_eq!(pixels.dim(), (2, 3));
     }

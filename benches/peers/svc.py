@@ -1,0 +1,41 @@
+"""scikit-learn and scikit-learn-intelex on the pixels of Fashion-MNIST; one JSON line each.
+
+Usage: PIPELINE_DATA=DIR python svc.py [sklearn|intelex] [N_TRAIN]
+"""
+import gzip
+import json
+import os
+import resource
+import sys
+import time
+
+import numpy as np
+
+which = sys.argv[1] if len(sys.argv) > 1 else "sklearn"
+n_train = int(sys.argv[2]) if len(sys.argv) > 2 else 60_000
+if which == "intelex":
+    from sklearnex.svm import SVC
+else:
+    from sklearn.svm import SVC
+
+
+def load(split):
+    base = os.path.join(os.environ["PIPELINE_DATA"], split)
+    with gzip.open(base + "-images-idx3-ubyte.gz") as file:
+        x = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 784) / np.float64(255)
+    with gzip.open(base + "-labels-idx1-ubyte.gz") as file:
+        return x, np.frombuffer(file.read(), np.uint8, offset=8)
+
+
+x, y = load("train")
+x_test, y_test = load("t10k")
+clock = time.perf_counter()
+svc = SVC(C=10, gamma="scale", cache_size=1024).fit(x[:n_train], y[:n_train])
+fit_s = time.perf_counter() - clock
+clock = time.perf_counter()
+accuracy = float((svc.predict(x_test) == y_test).mean())
+print(json.dumps(dict(
+    peer=which, n_train=n_train, fit_s=fit_s, predict_s=time.perf_counter() - clock,
+    accuracy=accuracy, n_support=len(svc.support_),
+    peak_rss_kib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+)))

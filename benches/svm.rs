@@ -1,0 +1,93 @@
+//! Support vector machines on Fashion-MNIST: `PIPELINE_DATA=DIR cargo bench --bench svm [CASE…]`.
+//!
+//! Cases: `pixels`, `relu128`, `relu128-linear`, `relu5408`. Features are ReLU of seeded random
+//! projections of the pixels. Prints one JSON line a case.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::Instant;
+
+use hybrid_pipeline::data::{Features, Labels, Rng};
+use hybrid_pipeline::learn::svm::{Gamma, Kernel, SvcParams};
+use hybrid_pipeline::progress::Silent;
+use linfa::ParamGuard;
+use linfa::traits::Predict;
+use ndarray::Array2;
+
+fn read(dir: &Path, name: &str, n_header: usize) -> Vec<u8> {
+    let file = std::fs::File::open(dir.join(name)).expect("data file");
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).expect("gzip");
+    bytes.split_off(n_header)
+}
+
+fn load(dir: &Path, split: &str) -> (Array2<u8>, Labels) {
+    let pixels = read(dir, &format!("{split}-images-idx3-ubyte.gz"), 16);
+    let labels = read(dir, &format!("{split}-labels-idx1-ubyte.gz"), 8);
+    let rows = Array2::from_shape_vec((pixels.len() / 784, 784), pixels).expect("whole images");
+    (rows, labels.into_iter().map(usize::from).collect())
+}
+
+fn random_relu(pixels: &Array2<u8>, n_features: usize) -> Features {
+    let mut rng = Rng::new(1, &["bench", "relu"]);
+    let weights = Array2::from_shape_fn((784, n_features), |_| rng.normal_f32() / 28.0);
+    let mut out = Array2::zeros((pixels.nrows(), n_features));
+    for (start, mut chunk) in out.axis_chunks_iter_mut(ndarray::Axis(0), 1000).enumerate() {
+        let rows = pixels.slice(ndarray::s![start * 1000..start * 1000 + chunk.nrows(), ..]);
+        let product = rows.mapv(|v| f32::from(v) / 255.0).dot(&weights);
+        chunk.assign(&product.mapv(|v| v.max(0.0)));
+    }
+    Features::Floats(out)
+}
+
+fn main() {
+    let Some(dir) = std::env::var_os("PIPELINE_DATA") else {
+        println!("skipped: PIPELINE_DATA is not set");
+        return;
+    };
+    let dir = Path::new(&dir);
+    let (train, labels) = load(dir, "train");
+    let (test, test_labels) = load(dir, "t10k");
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let rbf = Kernel::Rbf { gamma: Gamma::Scale };
+    for (name, n_features, kernel, c) in [
+        ("pixels", 0, rbf, 10.0),
+        ("relu128", 128, rbf, 10.0),
+        ("relu128-linear", 128, Kernel::Linear, 1.0),
+        ("relu5408", 5408, rbf, 10.0),
+    ] {
+        if !wanted.is_empty() && !wanted.iter().any(|case| case == name) {
+            continue;
+        }
+        let features = |pixels: &Array2<u8>| match n_features {
+            0 => Features::Bytes(pixels.clone()),
+            n => random_relu(pixels, n),
+        };
+        let (x, x_test) = (features(&train), features(&test));
+        let params = SvcParams::new().c(c).kernel(kernel).check().expect("valid parameters");
+        let cpu = cpu_time::ProcessTime::now();
+        let clock = Instant::now();
+        let svc = params.fit_with(&x, &labels, &Silent).expect("fit");
+        let (fit_s, fit_cpu_s) = (clock.elapsed().as_secs_f64(), cpu.elapsed().as_secs_f64());
+        let clock = Instant::now();
+        let predicted = svc.predict(&x_test);
+        let predict_s = clock.elapsed().as_secs_f64();
+        let n_right = predicted.iter().zip(&test_labels).filter(|(a, b)| a == b).count();
+        let report = svc.report();
+        let line = serde_json::json!({
+            "case": name, "fit_s": fit_s, "fit_cpu_s": fit_cpu_s, "predict_s": predict_s,
+            "accuracy": n_right as f64 / test_labels.len() as f64,
+            "n_support": report.n_support, "n_iterations": report.n_iterations,
+            "objective": report.objective, "max_kkt_gap": report.max_kkt_gap,
+            "kernel_evaluations": report.kernel_evaluations,
+            "cache_hit_rate": report.cache_hit_rate, "converged": report.converged,
+            "model_bytes": svc.model_bytes(), "peak_rss_kib": peak_rss_kib(),
+        });
+        println!("{line}");
+    }
+}
+
+fn peak_rss_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find(|line| line.starts_with("VmHWM"))?.split_whitespace().nth(1)?.parse().ok()
+}

@@ -1,0 +1,115 @@
+//! Pictures of images: PNG bytes and contact sheets.
+
+use std::io::Cursor;
+
+use image::{ExtendedColorType, ImageEncoder};
+use ndarray::ArrayView1;
+
+use super::{DataError, ImageSet, ImageShape};
+
+/// Pixels between the images of a sheet, before magnification.
+const GAP: usize = 2;
+
+/// Shade between the images of a sheet.
+const GAP_SHADE: u8 = 128;
+
+/// An image as a PNG file, gray or colour.
+///
+/// # Shapes   `pixels`: `[shape.n_pixels()]`
+pub fn png_bytes(pixels: &[u8], shape: ImageShape) -> Result<Vec<u8>, DataError> {
+    let failed = |reason: String| DataError::Png { reason };
+    if pixels.len() != shape.n_pixels() {
+        return Err(failed(format!("{} pixels for an image of {shape:?}", pixels.len())));
+    }
+    let colour = match shape.channels {
+        1 => ExtendedColorType::L8,
+        3 => ExtendedColorType::Rgb8,
+        other => return Err(failed(format!("{other} channels, expected 1 or 3"))),
+    };
+    let mut bytes = Cursor::new(Vec::new());
+    image::codecs::png::PngEncoder::new(&mut bytes)
+        .write_image(pixels, shape.width as u32, shape.height as u32, colour)
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(bytes.into_inner())
+}
+
+/// The images at `rows` in a grid of `columns`, as a PNG file; small images are magnified.
+///
+/// # Panics   if a row is out of bounds
+pub fn contact_sheet(
+    images: &ImageSet,
+    rows: &[usize],
+    columns: usize,
+) -> Result<Vec<u8>, DataError> {
+    let columns = columns.clamp(1, rows.len().max(1));
+    let n_lines = rows.len().div_ceil(columns).max(1);
+    let ImageShape { height, width, channels } = images.shape;
+    let scale = (96 / height.max(width).max(1)).clamp(1, 4);
+    let cell = |size: usize| (size + GAP) * scale;
+    let sheet = ImageShape {
+        height: n_lines * cell(height) + GAP * scale,
+        width: columns * cell(width) + GAP * scale,
+        channels,
+    };
+    let mut pixels = vec![GAP_SHADE; sheet.n_pixels()];
+    for (place, &row) in rows.iter().enumerate() {
+        let top = place / columns * cell(height) + GAP * scale;
+        let left = place % columns * cell(width) + GAP * scale;
+        paste(&mut pixels, sheet, (top, left), images.pixels.row(row), images.shape, scale);
+    }
+    png_bytes(&pixels, sheet)
+}
+
+/// The first row of each class, by class; classes without an image are left out.
+pub fn one_per_class(images: &ImageSet, n_classes: usize) -> Vec<usize> {
+    (0..n_classes)
+        .filter_map(|class| images.labels.iter().position(|&label| label == class))
+        .collect()
+}
+
+fn paste(
+    sheet: &mut [u8],
+    sheet_shape: ImageShape,
+    (top, left): (usize, usize),
+    image: ArrayView1<'_, u8>,
+    shape: ImageShape,
+    scale: usize,
+) {
+    for y in 0..shape.height * scale {
+        for x in 0..shape.width * scale {
+            for channel in 0..shape.channels {
+                let from = (y / scale * shape.width + x / scale) * shape.channels + channel;
+                let to = ((top + y) * sheet_shape.width + left + x) * shape.channels + channel;
+                sheet[to] = image[from];
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::garments;
+
+    #[test]
+    fn sheet_decodes_to_the_images_in_their_places() {
+        let images = garments::generate(7, 0, 1).train;
+        let bytes = contact_sheet(&images, &[0, 3, 6], 2).unwrap();
+        let sheet = image::load_from_memory(&bytes).unwrap().to_luma8();
+        assert_eq!(sheet.dimensions(), ((2 * 30 + 2) * 3, (2 * 30 + 2) * 3));
+        for (x, y) in [(5usize, 9usize), (14, 14), (27, 27)] {
+            let third = sheet.get_pixel(((2 + x) * 3) as u32, ((32 + y) * 3) as u32).0[0];
+            assert_eq!(third, images.pixels[[6, y * 28 + x]], "pixel {x}, {y}");
+        }
+        assert_eq!(sheet.get_pixel(0, 0).0[0], GAP_SHADE);
+    }
+
+    #[test]
+    fn colour_survives_and_wrong_sizes_are_refused() {
+        let shape = ImageShape { height: 1, width: 2, channels: 3 };
+        let pixels = [1, 2, 3, 250, 251, 252];
+        let decoded = image::load_from_memory(&png_bytes(&pixels, shape).unwrap()).unwrap();
+        assert_eq!(decoded.to_rgb8().as_raw(), &pixels);
+        assert!(png_bytes(&pixels[1..], shape).is_err());
+    }
+}

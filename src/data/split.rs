@@ -1,0 +1,124 @@
+//! Which training rows are held out for validation.
+
+use super::{DataError, Labels, Rng};
+
+/// Rows to hold out, ascending: `round(share * n)` of them.
+///
+/// Stratified means that every class gives its share, rounded by largest remainder (ties to the
+/// lower class); plain means that rows are drawn without a look at the labels. Labels must be
+/// below `n_classes`. The same seed gives the same rows.
+///
+/// # Panics   if a label is not below `n_classes`
+pub fn validation_split(
+    labels: &Labels,
+    n_classes: usize,
+    share: f64,
+    stratified: bool,
+    seed: u64,
+) -> Result<Vec<usize>, DataError> {
+    if !(0.0..1.0).contains(&share) {
+        return Err(DataError::ShareOutOfRange { found: share });
+    }
+    let mut rows_of = vec![Vec::new(); n_classes];
+    for (row, &label) in labels.iter().enumerate() {
+        rows_of[label].push(row);
+    }
+    let n_held_out = (share * labels.len() as f64).round() as usize;
+    let mut held_out = if stratified {
+        let quotas = largest_remainder(&rows_of, share, n_held_out);
+        let mut held_out = Vec::with_capacity(n_held_out);
+        for (class, (rows, quota)) in rows_of.iter().zip(quotas).enumerate() {
+            let mut drawn = rows.clone();
+            Rng::new(seed, &["validation-split", &class.to_string()]).shuffle(&mut drawn);
+            held_out.extend_from_slice(&drawn[..quota]);
+        }
+        held_out
+    } else {
+        let mut drawn: Vec<usize> = (0..labels.len()).collect();
+        Rng::new(seed, &["validation-split"]).shuffle(&mut drawn);
+        drawn.truncate(n_held_out);
+        drawn
+    };
+    held_out.sort_unstable();
+
+    let mut n_kept: Vec<usize> = rows_of.iter().map(Vec::len).collect();
+    for &row in &held_out {
+        n_kept[labels[row]] -= 1;
+    }
+    match n_kept.iter().position(|&n| n == 0) {
+        Some(class) => {
+            Err(DataError::ClassWithoutTraining { class, n_rows: rows_of[class].len(), share })
+        }
+        None => Ok(held_out),
+    }
+}
+
+/// Whole numbers nearest to `share * len` of each class that sum to `total`.
+fn largest_remainder(rows_of: &[Vec<usize>], share: f64, total: usize) -> Vec<usize> {
+    let exact: Vec<f64> = rows_of.iter().map(|rows| share * rows.len() as f64).collect();
+    let mut quotas: Vec<usize> = exact.iter().map(|&quota| quota.floor() as usize).collect();
+    let mut by_remainder: Vec<usize> = (0..rows_of.len()).collect();
+    by_remainder.sort_by(|&a, &b| exact[b].fract().total_cmp(&exact[a].fract()).then(a.cmp(&b)));
+    let n_left = total.saturating_sub(quotas.iter().sum());
+    for &class in by_remainder.iter().take(n_left) {
+        quotas[class] = (quotas[class] + 1).min(rows_of[class].len());
+    }
+    quotas
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unbalanced() -> Labels {
+        (0..1000usize).map(|row| if row % 10 < 7 { 0 } else { row % 10 - 6 }).collect()
+    }
+
+    #[test]
+    fn stratified_split_keeps_the_share_of_every_class() {
+        let labels = unbalanced();
+        let held_out = validation_split(&labels, 4, 0.123, true, 7).unwrap();
+        assert_eq!(held_out.len(), 123);
+        assert!(held_out.is_sorted_by(|a, b| a < b), "ascending and without repeats");
+        for class in 0..4 {
+            let n_class = labels.iter().filter(|&&label| label == class).count() as f64;
+            let n_held = held_out.iter().filter(|&&row| labels[row] == class).count() as f64;
+            assert!((n_held - 0.123 * n_class).abs() < 1.0, "class {class}: {n_held}");
+        }
+    }
+
+    #[test]
+    fn a_seed_decides_the_rows_and_another_seed_changes_them() {
+        let labels = unbalanced();
+        for stratified in [true, false] {
+            let split = |seed| validation_split(&labels, 4, 0.2, stratified, seed).unwrap();
+            assert_eq!(split(1).len(), 200);
+            assert_eq!(split(1), split(1));
+            assert_ne!(split(1), split(2));
+        }
+    }
+
+    #[test]
+    fn nothing_is_held_out_for_a_share_of_zero() {
+        assert!(validation_split(&unbalanced(), 4, 0.0, true, 1).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_class_left_without_rows_or_a_share_out_of_range_is_refused() {
+        let labels = Labels::from(vec![0, 0, 0, 1]);
+        let found = validation_split(&labels, 2, 0.75, true, 1);
+        assert!(
+            matches!(found, Err(DataError::ClassWithoutTraining { class: 1, n_rows: 1, .. })),
+            "{found:?}"
+        );
+        let found = validation_split(&labels, 3, 0.0, false, 1);
+        assert!(
+            matches!(found, Err(DataError::ClassWithoutTraining { class: 2, n_rows: 0, .. })),
+            "{found:?}"
+        );
+        for share in [-0.1, 1.0, f64::NAN] {
+            let found = validation_split(&labels, 2, share, true, 1);
+            assert!(matches!(found, Err(DataError::ShareOutOfRange { .. })), "{found:?}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Small loops over values: pixel scaling, bias, ReLU, their gradients.
+//!
+//! ReLU's gradient at 0 is 0, as in PyTorch. Not-a-number passes through every kernel, so that a
+//! diverged training is seen in its loss.
+
+multiversion! {
+    /// `out = pixels / 255`.
+    pub fn scale_pixels(pixels: &[u8], out: &mut [f32]) {
+        for (value, &pixel) in out.iter_mut().zip(pixels) {
+            *value = f32::from(pixel) / 255.0;
+        }
+    }
+}
+
+multiversion! {
+    /// Adds `bias` to every row of `rows` (`[n, bias.len()]`), then ReLU if asked.
+    pub fn add_bias(rows: &mut [f32], bias: &[f32], relu: bool) {
+        for row in rows.chunks_exact_mut(bias.len()) {
+            if relu {
+                for (value, &b) in row.iter_mut().zip(bias) {
+                    let sum = *value + b;
+                    *value = if sum < 0.0 { 0.0 } else { sum };
+                }
+            } else {
+                for (value, &b) in row.iter_mut().zip(bias) {
+                    *value += b;
+                }
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// `out = max(values, 0)`.
+    pub fn relu(values: &[f32], out: &mut [f32]) {
+        for (o, &v) in out.iter_mut().zip(values) {
+            *o = if v < 0.0 { 0.0 } else { v };
+        }
+    }
+}
+
+multiversion! {
+    /// `out = grad` where the ReLU's output is positive, else 0.
+    pub fn relu_backward(output: &[f32], grad: &[f32], out: &mut [f32]) {
+        for ((o, &g), &y) in out.iter_mut().zip(grad).zip(output) {
+            *o = if y > 0.0 { g } else { 0.0 };
+        }
+    }
+}
+
+multiversion! {
+    /// `out = a * b`, element by element.
+    pub fn multiply(a: &[f32], b: &[f32], out: &mut [f32]) {
+        for ((o, &x), &y) in out.iter_mut().zip(a).zip(b) {
+            *o = x * y;
+        }
+    }
+}
+
+multiversion! {
+    /// Adds every row of `rows` (`[n, sums.len()]`) to `sums`, first row first.
+    pub fn add_rows(rows: &[f32], sums: &mut [f32]) {
+        for row in rows.chunks_exact(sums.len()) {
+            for (sum, &value) in sums.iter_mut().zip(row) {
+                *sum += value;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Level;
+    use super::*;
+
+    #[test]
+    fn every_level_gives_the_same_bits_at_every_length() {
+        for level in Level::available() {
+            for n in [0, 1, 7, 8, 9, 15, 16, 17, 33, 784] {
+                let pixels: Vec<u8> = (0..n).map(|i| (i * 37 % 256) as u8).collect();
+                let mut scaled = vec![0.0; n + 1];
+                scale_pixels(level, &pixels, &mut scaled[1..]);
+                for i in 0..n {
+                    assert_eq!(scaled[i + 1], f32::from(pixels[i]) / 255.0, "{level:?} {n}");
+                }
+                let values: Vec<f32> = scaled[1..].iter().map(|v| v - 0.5).collect();
+                let mut out = vec![9.0; n];
+                relu(level, &values, &mut out);
+                assert!(out.iter().zip(&values).all(|(o, v)| *o == v.max(0.0)), "{level:?} {n}");
+                let mut back = vec![9.0; n];
+                relu_backward(level, &out, &scaled[1..], &mut back);
+                for i in 0..n {
+                    let expected = if values[i] > 0.0 { scaled[i + 1] } else { 0.0 };
+                    assert_eq!(back[i], expected, "{level:?} {n}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bias_is_added_to_every_row_before_the_relu() {
+        for level in Level::available() {
+            let mut rows = vec![1.0, -3.0, 0.5, 2.0];
+            add_bias(level, &mut rows, &[-1.0, 1.0], true);
+            assert_eq!(rows, [0.0, 0.0, 0.0, 3.0]);
+            let mut sums = vec![1.0, 1.0];
+            add_rows(level, &[1.0, 2.0, 3.0, 4.0], &mut sums);
+            assert_eq!(sums, [5.0, 7.0]);
+        }
+    }
+
+    #[test]
+    fn not_a_number_passes_through_the_relu() {
+        for level in Level::available() {
+            let mut out = [0.0; 1];
+            relu(level, &[f32::NAN], &mut out);
+            assert!(out[0].is_nan());
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Inner loops of sequential minimal optimisation and of the kernel expansion.
+//!
+//! `value[t]` is the negative gradient per signed multiplier; `up[t]` is 0 where the multiplier may
+//! grow, else `-inf`; `low[t]` is 0 where it may shrink, else `+inf`. Sums have one order and
+//! maxima none, so all levels give the same bits. Lengths are multiples of eight: callers pad with
+//! `up = -inf` and `low = +inf`.
+
+use super::cpu::per_level;
+
+const LANES: usize = 8;
+
+#[inline(always)]
+fn horizontal_max(lanes: [f64; LANES]) -> f64 {
+    lanes.iter().fold(f64::NEG_INFINITY, |a, &b| if b > a { b } else { a })
+}
+
+#[inline(always)]
+fn as_lanes<T: Copy>(values: &[T]) -> &[[T; LANES]] {
+    values.as_chunks::<LANES>().0
+}
+
+per_level! {
+    /// Largest `value + up`, with its first position.
+    pub fn max_up(value: &[f64], up: &[f64]) -> (f64, usize) {
+        let mut best = [f64::NEG_INFINITY; LANES];
+        for (v, u) in as_lanes(value).iter().zip(as_lanes(up)) {
+            for l in 0..LANES {
+                let x = v[l] + u[l];
+                best[l] = if x > best[l] { x } else { best[l] };
+            }
+        }
+        let best = horizontal_max(best);
+        (best, first_sum_equal(value, up, best))
+    }
+}
+
+#[inline(always)]
+fn first_sum_equal(value: &[f64], penalty: &[f64], wanted: f64) -> usize {
+    for (chunk, (v, p)) in as_lanes(value).iter().zip(as_lanes(penalty)).enumerate() {
+        let mut any = false;
+        for l in 0..LANES {
+            any |= v[l] + p[l] == wanted;
+        }
+        if any {
+            for l in 0..LANES {
+                if v[l] + p[l] == wanted {
+                    return chunk * LANES + l;
+                }
+            }
+        }
+    }
+    0
+}
+
+per_level! {
+    /// Second-order choice of the partner of `i`: the largest `(top - value)^2 / curvature` among
+    /// those that may shrink. Writes the gains; returns (smallest `value + low`, best gain, first
+    /// position). The gain is 0 if nobody violates.
+    pub fn select_partner(
+        value: &[f64],
+        low: &[f64],
+        diagonal: &[f32],
+        row: &[f32],
+        diagonal_i: f32,
+        top: f64,
+        gains: &mut [f64],
+    ) -> (f64, f64, usize) {
+        const TAU: f64 = 1e-12;
+        let diagonal_i = f64::from(diagonal_i);
+        let mut bottom = [f64::NEG_INFINITY; LANES];
+        let mut best = [0.0f64; LANES];
+        let all = as_lanes(value).iter().zip(as_lanes(low));
+        let all = all.zip(as_lanes(diagonal)).zip(as_lanes(row));
+        for ((((v, w), d), k), g) in all.zip(gains.as_chunks_mut::<LANES>().0) {
+            for l in 0..LANES {
+                let x = v[l] + w[l];
+                bottom[l] = if -x > bottom[l] { -x } else { bottom[l] };
+                let violation = top - x;
+                let violation = if violation > 0.0 { violation } else { 0.0 };
+                let curvature = diagonal_i + f64::from(d[l]) - 2.0 * f64::from(k[l]);
+                let curvature = if curvature > TAU { curvature } else { TAU };
+                let gain = violation * violation / curvature;
+                g[l] = gain;
+                best[l] = if gain > best[l] { gain } else { best[l] };
+            }
+        }
+        let best = horizontal_max(best);
+        let mut position = 0;
+        for (chunk, g) in as_lanes(gains).iter().enumerate() {
+            let mut any = false;
+            for gain in g {
+                any |= *gain == best;
+            }
+            if any {
+                position = chunk * LANES + g.iter().position(|&gain| gain == best).unwrap_or(0);
+                break;
+            }
+        }
+        (-horizontal_max(bottom), best, position)
+    }
+}
+
+per_level! {
+    /// `value -= step * (row_i - row_j)`, then as [`max_up`].
+    pub fn step_and_max_up(
+        value: &mut [f64],
+        up: &[f64],
+        row_i: &[f32],
+        row_j: &[f32],
+        step: f64,
+    ) -> (f64, usize) {
+        let mut best = [f64::NEG_INFINITY; LANES];
+        let rows = as_lanes(row_i).iter().zip(as_lanes(row_j));
+        let all = value.as_chunks_mut::<LANES>().0.iter_mut().zip(as_lanes(up)).zip(rows);
+        for ((v, u), (a, b)) in all {
+            for l in 0..LANES {
+                v[l] -= step * (f64::from(a[l]) - f64::from(b[l]));
+                let x = v[l] + u[l];
+                best[l] = if x > best[l] { x } else { best[l] };
+            }
+        }
+        let best = horizontal_max(best);
+        (best, first_sum_equal(value, up, best))
+    }
+}
+
+per_level! {
+    /// `value -= sum_s change[s] * rows[s]` over the common length, four rows at a time.
+    pub fn subtract_rows(value: &mut [f64], changes: &[f64], rows: &[&[f32]]) {
+        const BLOCK: usize = 2048;
+        let n = value.len();
+        for (block, value) in value.chunks_mut(BLOCK).enumerate() {
+            let start = block * BLOCK;
+            let end = (start + BLOCK).min(n);
+            let mut s = 0;
+            while s + 4 <= rows.len() {
+                let (c0, c1, c2, c3) = (changes[s], changes[s + 1], changes[s + 2], changes[s + 3]);
+                let (r0, r1) = (&rows[s][start..end], &rows[s + 1][start..end]);
+                let (r2, r3) = (&rows[s + 2][start..end], &rows[s + 3][start..end]);
+                let all = value.iter_mut().zip(r0).zip(r1).zip(r2).zip(r3);
+                for ((((v, a), b), c), d) in all {
+                    let first = c0 * f64::from(*a) + c1 * f64::from(*b);
+                    let second = c2 * f64::from(*c) + c3 * f64::from(*d);
+                    *v -= first + second;
+                }
+                s += 4;
+            }
+            while s < rows.len() {
+                let change = changes[s];
+                for (v, a) in value.iter_mut().zip(&rows[s][start..end]) {
+                    *v -= change * f64::from(*a);
+                }
+                s += 1;
+            }
+        }
+    }
+}
+
+per_level! {
+    /// `sum coefficients[s] * kernel[s]` over the common length, in 16 interleaved sums.
+    pub fn expansion(coefficients: &[f64], kernel: &[f32]) -> f64 {
+        let mut sums = [0.0f64; 16];
+        let (whole, rest) = coefficients.as_chunks::<16>();
+        let (values, values_rest) = kernel.as_chunks::<16>();
+        for (c, k) in whole.iter().zip(values) {
+            for l in 0..16 {
+                sums[l] += c[l] * f64::from(k[l]);
+            }
+        }
+        for (l, (c, k)) in rest.iter().zip(values_rest).enumerate() {
+            sums[l] += c * f64::from(*k);
+        }
+        sums.iter().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Rng;
+    use crate::kernels::Cpu;
+
+    #[test]
+    fn every_level_takes_the_same_step() {
+        let mut rng = Rng::new(1, &["smo"]);
+        let n = 264;
+        let value: Vec<f64> = (0..n).map(|_| f64::from(rng.normal_f32())).collect();
+        let pick = |rng: &mut Rng, other| if rng.below(2) == 0 { 0.0 } else { other };
+        let up: Vec<f64> = (0..n).map(|_| pick(&mut rng, f64::NEG_INFINITY)).collect();
+        let low: Vec<f64> = (0..n).map(|_| pick(&mut rng, f64::INFINITY)).collect();
+        let row: Vec<f32> = (0..n).map(|_| rng.unit_f32()).collect();
+        let diagonal = vec![1.0f32; n];
+        let naive = (0..n).filter(|&t| up[t] == 0.0).max_by(|&a, &b| value[a].total_cmp(&value[b]));
+        let mut results = Vec::new();
+        for cpu in Cpu::all() {
+            let (top, i) = max_up(cpu, &value, &up);
+            assert_eq!(Some(i), naive);
+            let mut gains = vec![0.0; n];
+            let chosen = select_partner(cpu, &value, &low, &diagonal, &row, 1.0, top, &mut gains);
+            let mut after = value.clone();
+            let next = step_and_max_up(cpu, &mut after, &up, &row, &diagonal, 0.3);
+            subtract_rows(cpu, &mut after, &[0.1, 0.2, 0.3, 0.4, 0.5], &[row.as_slice(); 5]);
+            results.push((chosen, next, after, expansion(cpu, &value, &row)));
+        }
+        assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+}
