@@ -1,9 +1,22 @@
 //! Pure functions of labels and scores.
+//!
+//! [`evaluate`] turns labels and predictions into every figure that a report shows of one model;
+//! [`compare_paired`] says whether two models that labelled the same images differ.
 
+mod error;
+mod evaluation;
+#[cfg(test)]
+mod fixture;
+mod interval;
+mod mcnemar;
 mod records;
 
 use serde::{Deserialize, Serialize};
 
+pub use error::MetricsError;
+pub use evaluation::{Averages, Evaluation, evaluate};
+pub use interval::{Z_95, newcombe_paired, wilson};
+pub use mcnemar::{PairedComparison, compare_paired, mcnemar_p_value};
 pub use records::{EpochRecord, LayerRow};
 
 /// Precision, recall and F1 of one class.
