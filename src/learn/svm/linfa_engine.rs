@@ -1,0 +1,68 @@
+//! The same pairs solved by linfa-svm, to compare with.
+
+use linfa::dataset::DatasetBase;
+use linfa::traits::Fit;
+use linfa_svm::Svm;
+use ndarray::{Array1, Array2};
+
+use super::kernel_cache::KernelCache;
+use super::params::{Kernel, LINFA_MAX_SAMPLES, SvcError};
+use super::solver::{Pair, Solution};
+
+/// Refuses more samples than linfa can hold and finish.
+pub(super) fn check_size(n_samples: usize) -> Result<(), SvcError> {
+    if n_samples > LINFA_MAX_SAMPLES {
+        let needed_gib = (n_samples as f64).powi(2) * 8.0 / (1u64 << 30) as f64;
+        return Err(SvcError::TooLargeForLinfa {
+            found: n_samples,
+            limit: LINFA_MAX_SAMPLES,
+            needed_gib,
+        });
+    }
+    Ok(())
+}
+
+/// One pair; linfa tells no gap and its Gaussian width is `1 / gamma`.
+pub(super) fn solve(
+    cache: &KernelCache,
+    pair: &Pair,
+    c: f64,
+    tol: f64,
+) -> Result<Solution, SvcError> {
+    let rows: Vec<usize> = pair.first_rows.iter().chain(pair.second_rows).copied().collect();
+    let n_first = pair.first_rows.len();
+    let n_features = cache.features.n_features();
+    let gamma = cache.resolved.gamma;
+    // linfa has no gamma in its polynomial: the features carry its root.
+    let scale = match cache.resolved.kernel {
+        Kernel::Polynomial { .. } => gamma.sqrt(),
+        _ => 1.0,
+    };
+    let mut records = Array2::zeros((rows.len(), n_features));
+    for (mut record, &row) in records.rows_mut().into_iter().zip(&rows) {
+        record.assign(&cache.features.row_f32(row).mapv(|v| f64::from(v) * scale));
+    }
+    let targets: Array1<bool> = (0..rows.len()).map(|t| t < n_first).collect();
+    let params = Svm::<f64, bool>::params().pos_neg_weights(c, c).eps(tol);
+    let params = match cache.resolved.kernel {
+        Kernel::Linear => params.linear_kernel(),
+        Kernel::Rbf { .. } => params.gaussian_kernel(1.0 / gamma),
+        Kernel::Polynomial { degree, coef0, .. } => {
+            params.polynomial_kernel(coef0, f64::from(degree))
+        }
+        Kernel::Sigmoid { .. } => {
+            return Err(SvcError::Linfa("it has no sigmoid kernel".to_owned()));
+        }
+    };
+    let model = params
+        .fit(&DatasetBase::new(records, targets))
+        .map_err(|error| SvcError::Linfa(error.to_string()))?;
+    Ok(Solution {
+        beta: model.alpha.clone(),
+        bias: -model.rho,
+        objective: f64::NAN,
+        gap: f64::NAN,
+        n_iterations: 0,
+        converged: true,
+    })
+}

@@ -1,0 +1,300 @@
+//! The fitted classifier: prediction, report, storage.
+
+use linfa::traits::{Predict, PredictInplace};
+use ndarray::{Array1, Array2};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::gram::{Panel, Resolved, block, normalised};
+use super::params::SvcError;
+use crate::data::{Features, Labels, TensorFile, TensorFileError};
+use crate::kernels::{Cpu, smo};
+
+/// Samples predicted together; fixed, so that results never depend on the threads.
+const CHUNK: usize = 96;
+
+/// What a fit cost and how good its solution is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FitReport {
+    /// One entry per pair, in LIBSVM's order.
+    pub pairs: Vec<PairReport>,
+    /// Sum of the dual objectives (minimised); NaN from the linfa engine.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub objective: f64,
+    /// Largest `m - M` of a pair; NaN from the linfa engine, which does not tell it.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub max_kkt_gap: f64,
+    /// Steps of all pairs.
+    pub n_iterations: u64,
+    /// Distinct support vectors.
+    pub n_support: usize,
+    /// The same by class.
+    pub n_support_per_class: Vec<usize>,
+    /// Kernel values computed; varies with the timing of threads, so it is not stored.
+    #[serde(skip)]
+    pub kernel_evaluations: u64,
+    /// Fraction of block requests that were in the cache; varies likewise, not stored.
+    #[serde(skip)]
+    pub cache_hit_rate: f64,
+    /// False if a pair stopped before its tolerance.
+    pub converged: bool,
+    /// Gamma as a number.
+    pub gamma: f64,
+}
+
+/// JSON has no NaN, which stands for what the linfa engine does not tell.
+fn nan_if_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+/// Outcome of one pair.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PairReport {
+    /// The two classes.
+    pub classes: [usize; 2],
+    /// Dual objective.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub objective: f64,
+    /// `m - M` at the end.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub kkt_gap: f64,
+    /// SMO steps.
+    pub n_iterations: u64,
+    /// Whether the gap reached the tolerance.
+    pub converged: bool,
+}
+
+/// A fitted support vector classifier.
+pub struct Svc {
+    resolved: Resolved,
+    classes: Vec<usize>,
+    support: Features,
+    support_idx: Vec<usize>,
+    dual_coef: Array2<f64>,
+    bias: Vec<f64>,
+    report: FitReport,
+    panels: Vec<Panel>,
+}
+
+impl Svc {
+    pub(super) fn new(
+        resolved: Resolved,
+        classes: Vec<usize>,
+        support: Features,
+        support_idx: Vec<usize>,
+        dual_coef: Array2<f64>,
+        bias: Vec<f64>,
+        report: FitReport,
+    ) -> Self {
+        let mut start = 0;
+        let mut panels = Vec::new();
+        for &n in &report.n_support_per_class {
+            panels.push(Panel::pack(&support, &(start..start + n).collect::<Vec<_>>()));
+            start += n;
+        }
+        Svc { resolved, classes, support, support_idx, dual_coef, bias, report, panels }
+    }
+
+    /// What the fit cost and how good the solution is.
+    pub fn report(&self) -> &FitReport {
+        &self.report
+    }
+
+    /// Classes that occurred, ascending.
+    pub fn classes(&self) -> &[usize] {
+        &self.classes
+    }
+
+    /// Training rows of the support vectors, by class.
+    pub fn support_idx(&self) -> &[usize] {
+        &self.support_idx
+    }
+
+    /// Signed multipliers `[n_classes - 1, n_support]`, laid out as scikit-learn's `dual_coef_`.
+    pub fn dual_coef(&self) -> &Array2<f64> {
+        &self.dual_coef
+    }
+
+    /// Constant of each pair's decision; minus LIBSVM's `rho`.
+    pub fn bias(&self) -> &[f64] {
+        &self.bias
+    }
+
+    /// Decision of each pair `[n_samples, n_pairs]`, pairs as 01, 02, …, 12, …; positive means the
+    /// first class.
+    ///
+    /// # Panics
+    /// If the features differ in type or number from those of the fit.
+    pub fn pairwise_decision(&self, features: &Features) -> Array2<f32> {
+        let features = normalised(features);
+        assert_eq!(
+            features.n_features(),
+            self.support.n_features(),
+            "number of features differs from the fit"
+        );
+        let n_pairs = self.bias.len();
+        let mut decisions = Array2::zeros((features.n_samples(), n_pairs));
+        let n_samples = features.n_samples();
+        let chunks: Vec<Vec<Vec<f64>>> = (0..n_samples.div_ceil(CHUNK))
+            .into_par_iter()
+            .map(|chunk| {
+                let end = ((chunk + 1) * CHUNK).min(n_samples);
+                self.decide(&features, &(chunk * CHUNK..end).collect::<Vec<_>>())
+            })
+            .collect();
+        for (mut row, sums) in decisions.rows_mut().into_iter().zip(chunks.into_iter().flatten()) {
+            row.assign(&Array1::from_iter(sums.into_iter().map(|sum| sum as f32)));
+        }
+        decisions
+    }
+
+    fn decide(&self, features: &Features, queries: &[usize]) -> Vec<Vec<f64>> {
+        let cpu = Cpu::detect();
+        let n_classes = self.classes.len();
+        let n_support = self.report.n_support;
+        let coefficients = self.dual_coef.as_slice().unwrap_or(&[]);
+        let mut sums = vec![self.bias.clone(); queries.len()];
+        let mut start = 0;
+        for (class, panel) in self.panels.iter().enumerate() {
+            let kernel = block(&self.resolved, features, queries, panel);
+            for (sums, values) in sums.iter_mut().zip(&kernel) {
+                for other in (0..n_classes).filter(|&other| other != class) {
+                    let (first, second) = (class.min(other), class.max(other));
+                    let pair = first * (2 * n_classes - first - 1) / 2 + second - first - 1;
+                    let line = if other > class { other - 1 } else { other };
+                    let coefficients = &coefficients[line * n_support + start..][..panel.len()];
+                    sums[pair] += smo::expansion(cpu, coefficients, values);
+                }
+            }
+            start += panel.len();
+        }
+        sums
+    }
+
+    /// Votes and summed decisions of one sample, `[n_classes]` each.
+    fn vote(&self, decisions: &[f32]) -> (Vec<u32>, Vec<f64>) {
+        let n_classes = self.classes.len();
+        let (mut votes, mut confidence) = (vec![0; n_classes], vec![0.0; n_classes]);
+        let mut pair = 0;
+        for first in 0..n_classes {
+            for second in first + 1..n_classes {
+                let decision = decisions[pair];
+                votes[if decision > 0.0 { first } else { second }] += 1;
+                confidence[first] += f64::from(decision);
+                confidence[second] -= f64::from(decision);
+                pair += 1;
+            }
+        }
+        (votes, confidence)
+    }
+
+    /// One-vs-rest shaped scores `[n_samples, n_classes]` as scikit-learn's: votes plus the summed
+    /// decisions squashed into (-1/3, 1/3).
+    ///
+    /// # Panics
+    /// As [`Svc::pairwise_decision`].
+    pub fn decision_function(&self, features: &Features) -> Array2<f32> {
+        let decisions = self.pairwise_decision(features);
+        let mut scores = Array2::zeros((decisions.nrows(), self.classes.len()));
+        for (decisions, mut scores) in decisions.rows().into_iter().zip(scores.rows_mut()) {
+            let (votes, confidence) = self.vote(&decisions.to_vec());
+            for (class, score) in scores.iter_mut().enumerate() {
+                let squashed = confidence[class] / (3.0 * (confidence[class].abs() + 1.0));
+                *score = (f64::from(votes[class]) + squashed) as f32;
+            }
+        }
+        scores
+    }
+
+    /// The model as tensors and a document.
+    pub fn to_tensors(&self) -> TensorFile<'_> {
+        let mut file = TensorFile::new(json!({
+            "type": "svc",
+            "resolved": self.resolved,
+            "classes": self.classes,
+            "report": self.report,
+        }));
+        match &self.support {
+            Features::Bytes(rows) => file.insert_u8("support", rows.view()),
+            Features::Floats(rows) => file.insert_f32("support", rows.view()),
+        }
+        file.insert_f64("dual_coef", self.dual_coef.view());
+        file.insert_f64("bias", Array1::from(self.bias.clone()));
+        file.insert_u32(
+            "support_idx",
+            self.support_idx.iter().map(|&i| i as u32).collect::<Array1<_>>(),
+        );
+        file
+    }
+
+    /// The model that [`Svc::to_tensors`] stored.
+    ///
+    /// # Errors
+    /// If a part is missing or parts do not fit together.
+    pub fn from_tensors(mut file: TensorFile<'static>) -> Result<Self, SvcError> {
+        let malformed = |what: &str| TensorFileError::Malformed(what.to_owned());
+        let read = |name: &str| file.document.get(name).cloned().unwrap_or_default();
+        let resolved = serde_json::from_value(read("resolved"))
+            .map_err(|_| malformed("kernel of the classifier"))?;
+        let classes: Vec<usize> = serde_json::from_value(read("classes"))
+            .map_err(|_| malformed("classes of the classifier"))?;
+        let report: FitReport = serde_json::from_value(read("report"))
+            .map_err(|_| malformed("report of the classifier"))?;
+        let is_bytes = file.tensors().any(|(name, tensor)| {
+            name == "support" && matches!(tensor, crate::data::Tensor::U8(_))
+        });
+        let support = if is_bytes {
+            Features::Bytes(file.take_u8("support")?)
+        } else {
+            Features::Floats(file.take_f32("support")?)
+        };
+        let dual_coef: Array2<f64> = file.take_f64("dual_coef")?;
+        let bias: Array1<f64> = file.take_f64("bias")?;
+        let support_idx: Array1<u32> = file.take_u32("support_idx")?;
+        let n_classes = classes.len();
+        let n_support = report.n_support;
+        let fits = n_classes >= 2
+            && bias.len() == n_classes * (n_classes - 1) / 2
+            && dual_coef.dim() == (n_classes - 1, n_support)
+            && support.n_samples() == n_support
+            && support_idx.len() == n_support
+            && report.n_support_per_class.len() == n_classes
+            && report.n_support_per_class.iter().try_fold(0usize, |a, &n| a.checked_add(n))
+                == Some(n_support);
+        if !fits {
+            return Err(malformed("parts of the classifier differ in size").into());
+        }
+        let support_idx = support_idx.iter().map(|&i| i as usize).collect();
+        Ok(Svc::new(resolved, classes, support, support_idx, dual_coef, bias.to_vec(), report))
+    }
+
+    /// Bytes of the stored model.
+    pub fn model_bytes(&self) -> u64 {
+        self.to_tensors().tensors().map(|(_, tensor)| tensor.bytes().len() as u64).sum()
+    }
+}
+
+impl PredictInplace<Features, Labels> for Svc {
+    fn predict_inplace<'a>(&'a self, x: &'a Features, y: &mut Labels) {
+        let decisions = self.pairwise_decision(x);
+        for (decisions, label) in decisions.rows().into_iter().zip(y.iter_mut()) {
+            let (votes, _) = self.vote(&decisions.to_vec());
+            let most = votes.iter().max().copied().unwrap_or(0);
+            let winner = votes.iter().position(|&n| n == most).unwrap_or(0);
+            *label = self.classes[winner];
+        }
+    }
+
+    fn default_target(&self, x: &Features) -> Labels {
+        Labels::zeros(x.n_samples())
+    }
+}
+
+impl Predict<&Features, Labels> for Svc {
+    fn predict(&self, x: &Features) -> Labels {
+        let mut labels = self.default_target(x);
+        self.predict_inplace(x, &mut labels);
+        labels
+    }
+}

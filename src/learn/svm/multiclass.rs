@@ -1,0 +1,168 @@
+//! One problem per pair of classes, in LIBSVM's order, solved in parallel.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use linfa::dataset::DatasetBase;
+use linfa::traits::Fit;
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use super::gram::{Panel, Resolved, normalised};
+use super::kernel_cache::KernelCache;
+use super::linfa_engine;
+use super::model::{FitReport, PairReport, Svc};
+use super::params::{Engine, SvcError, SvcValidParams};
+use super::solver::{self, Pair, Solution};
+use crate::data::{Features, Labels};
+use crate::progress::{Progress, Silent};
+
+impl Fit<Features, Labels, SvcError> for SvcValidParams {
+    type Object = Svc;
+
+    fn fit(&self, dataset: &DatasetBase<Features, Labels>) -> Result<Svc, SvcError> {
+        self.fit_with(dataset.records(), dataset.targets(), &Silent)
+    }
+}
+
+fn check(features: &Features, labels: &Labels) -> Result<(), SvcError> {
+    let (n_samples, n_features) = (features.n_samples(), features.n_features());
+    if n_samples == 0 || n_features == 0 {
+        return Err(SvcError::Empty { n_samples, n_features });
+    }
+    if labels.len() != n_samples {
+        return Err(SvcError::LengthMismatch { n_samples, n_labels: labels.len() });
+    }
+    if labels.iter().all(|&class| class == labels[0]) {
+        return Err(SvcError::OneClass { n_samples, class: labels[0] });
+    }
+    if let Features::Floats(rows) = features
+        && let Some(((row, column), &found)) = rows.indexed_iter().find(|(_, v)| !v.is_finite())
+    {
+        return Err(SvcError::NotFinite { row, column, found });
+    }
+    Ok(())
+}
+
+impl SvcValidParams {
+    /// Fits one problem per pair of the classes that occur. The model does not depend on the number
+    /// of threads or the size of the cache.
+    ///
+    /// # Errors
+    /// Input that cannot be fitted, or [`SvcError::Interrupted`].
+    pub fn fit_with(
+        &self,
+        features: &Features,
+        labels: &Labels,
+        progress: &dyn Progress,
+    ) -> Result<Svc, SvcError> {
+        check(features, labels)?;
+        let features = normalised(features);
+        let features = features.as_ref();
+        let mut classes = labels.to_vec();
+        classes.sort_unstable();
+        classes.dedup();
+        let rows_of: Vec<Vec<usize>> = classes
+            .iter()
+            .map(|&class| (0..labels.len()).filter(|&row| labels[row] == class).collect())
+            .collect();
+        let resolved = Resolved::new(self.kernel, features);
+        if self.engine == Engine::Linfa {
+            linfa_engine::check_size(features.n_samples())?;
+        }
+        let panels = rows_of.par_iter().map(|rows| Panel::pack(features, rows)).collect();
+        let cache = KernelCache::new(resolved, features, panels, self.cache_mib);
+        let pairs: Vec<Pair> = (0..classes.len())
+            .flat_map(|first| (first + 1..classes.len()).map(move |second| (first, second)))
+            .map(|(first, second)| Pair {
+                first,
+                second,
+                first_rows: &rows_of[first],
+                second_rows: &rows_of[second],
+            })
+            .collect();
+        let n_done = AtomicU64::new(0);
+        let n_pairs = pairs.len() as u64;
+        let solutions = pairs
+            .par_iter()
+            .with_max_len(1)
+            .map(|pair| {
+                let solution = match self.engine {
+                    Engine::Native => {
+                        solver::solve(&cache, pair, self.c, self.tol, self.max_iter, progress)?
+                    }
+                    Engine::Linfa => linfa_engine::solve(&cache, pair, self.c, self.tol)?,
+                };
+                let done = n_done.fetch_add(1, Ordering::Relaxed) + 1;
+                let note =
+                    format!("iterations {}, gap {:.1e}", solution.n_iterations, solution.gap);
+                progress.update(done, n_pairs, &note);
+                Ok(solution)
+            })
+            .collect::<Result<Vec<_>, SvcError>>()?;
+        Ok(assemble(&cache, classes, &rows_of, &pairs, &solutions))
+    }
+}
+
+/// Gathers the support vectors of all pairs, by class and then by position.
+fn assemble(
+    cache: &KernelCache,
+    classes: Vec<usize>,
+    rows_of: &[Vec<usize>],
+    pairs: &[Pair],
+    solutions: &[Solution],
+) -> Svc {
+    let n_classes = classes.len();
+    let mut support_idx = Vec::new();
+    let mut n_support_per_class = Vec::new();
+    let mut columns: Vec<Vec<f64>> = Vec::new();
+    for (class, rows) in rows_of.iter().enumerate() {
+        let before = support_idx.len();
+        for (within, &row) in rows.iter().enumerate() {
+            let mut column = vec![0.0; n_classes - 1];
+            for (pair, solution) in pairs.iter().zip(solutions) {
+                if pair.first == class {
+                    column[pair.second - 1] = solution.beta[within];
+                } else if pair.second == class {
+                    column[pair.first] = solution.beta[pair.first_rows.len() + within];
+                }
+            }
+            if column.iter().any(|&coefficient| coefficient != 0.0) {
+                support_idx.push(row);
+                columns.push(column);
+            }
+        }
+        n_support_per_class.push(support_idx.len() - before);
+    }
+    let dual_coef =
+        Array2::from_shape_fn((n_classes - 1, columns.len()), |(other, sv)| columns[sv][other]);
+    let (n_hits, n_misses) =
+        (cache.n_hits.load(Ordering::Relaxed), cache.n_misses.load(Ordering::Relaxed));
+    let report = FitReport {
+        pairs: pairs
+            .iter()
+            .zip(solutions)
+            .map(|(pair, solution)| PairReport {
+                classes: [classes[pair.first], classes[pair.second]],
+                objective: solution.objective,
+                kkt_gap: solution.gap,
+                n_iterations: solution.n_iterations,
+                converged: solution.converged,
+            })
+            .collect(),
+        objective: solutions.iter().map(|solution| solution.objective).sum(),
+        max_kkt_gap: solutions
+            .iter()
+            .map(|solution| solution.gap)
+            .fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a }),
+        n_iterations: solutions.iter().map(|solution| solution.n_iterations).sum(),
+        n_support: support_idx.len(),
+        n_support_per_class,
+        kernel_evaluations: cache.n_values.load(Ordering::Relaxed),
+        cache_hit_rate: n_hits as f64 / (n_hits + n_misses).max(1) as f64,
+        converged: solutions.iter().all(|solution| solution.converged),
+        gamma: cache.resolved.gamma,
+    };
+    let bias = solutions.iter().map(|solution| solution.bias).collect();
+    let support = cache.features.select(&support_idx);
+    Svc::new(cache.resolved, classes, support, support_idx, dual_coef, bias, report)
+}

@@ -1,0 +1,279 @@
+//! Parameters of the classifier, their check, and everything that can go wrong.
+
+use linfa::ParamGuard;
+use serde::{Deserialize, Serialize};
+
+/// Coefficient of a kernel, in scikit-learn's words.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gamma {
+    /// `1 / (n_features * variance of all entries)`; 1 if the variance is 0.
+    Scale,
+    /// `1 / n_features`.
+    Auto,
+    /// This value, above 0.
+    Value(f64),
+}
+
+/// Kernel function; a byte `v` stands for `v / 255`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kernel {
+    /// `<x, y>`
+    Linear,
+    /// `exp(-gamma |x - y|^2)`
+    Rbf {
+        /// Width.
+        gamma: Gamma,
+    },
+    /// `(gamma <x, y> + coef0)^degree`
+    Polynomial {
+        /// Scale.
+        gamma: Gamma,
+        /// Power.
+        degree: u32,
+        /// Offset.
+        coef0: f64,
+    },
+    /// `tanh(gamma <x, y> + coef0)`; not positive definite
+    Sigmoid {
+        /// Scale.
+        gamma: Gamma,
+        /// Offset.
+        coef0: f64,
+    },
+}
+
+/// Which implementation solves the pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// Ours.
+    Native,
+    /// linfa-svm, to compare with; up to [`LINFA_MAX_SAMPLES`] samples.
+    Linfa,
+}
+
+/// Most samples of the linfa engine, which holds all kernel values of a pair in `f64` and takes
+/// 70 s at this size.
+pub const LINFA_MAX_SAMPLES: usize = 4_000;
+
+/// Checked parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SvcValidParams {
+    pub(super) c: f64,
+    pub(super) kernel: Kernel,
+    pub(super) tol: f64,
+    pub(super) cache_mib: usize,
+    pub(super) max_iter: Option<u64>,
+    pub(super) engine: Engine,
+}
+
+/// Parameters as given; `check` makes them usable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SvcParams(SvcValidParams);
+
+impl Default for SvcParams {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SvcParams {
+    /// scikit-learn's defaults: RBF, `C = 1`, `gamma = scale`, `tol = 1e-3`; a cache of 1 GiB.
+    pub fn new() -> Self {
+        SvcParams(SvcValidParams {
+            c: 1.0,
+            kernel: Kernel::Rbf { gamma: Gamma::Scale },
+            tol: 1e-3,
+            cache_mib: 1024,
+            max_iter: None,
+            engine: Engine::Native,
+        })
+    }
+
+    /// Penalty of margin violations, above 0.
+    pub fn c(mut self, c: f64) -> Self {
+        self.0.c = c;
+        self
+    }
+
+    /// Kernel function.
+    pub fn kernel(mut self, kernel: Kernel) -> Self {
+        self.0.kernel = kernel;
+        self
+    }
+
+    /// Largest KKT gap of a solution, above 0.
+    pub fn tol(mut self, tol: f64) -> Self {
+        self.0.tol = tol;
+        self
+    }
+
+    /// Memory for kernel values kept between uses.
+    pub fn cache_mib(mut self, cache_mib: usize) -> Self {
+        self.0.cache_mib = cache_mib;
+        self
+    }
+
+    /// Most steps per pair; the report tells if it was reached.
+    pub fn max_iter(mut self, max_iter: Option<u64>) -> Self {
+        self.0.max_iter = max_iter;
+        self
+    }
+
+    /// Implementation.
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.0.engine = engine;
+        self
+    }
+}
+
+impl SvcValidParams {
+    /// Penalty of margin violations.
+    pub fn c(&self) -> f64 {
+        self.c
+    }
+
+    /// Largest KKT gap of a solution.
+    pub fn tol(&self) -> f64 {
+        self.tol
+    }
+}
+
+impl ParamGuard for SvcParams {
+    type Checked = SvcValidParams;
+    type Error = SvcError;
+
+    fn check_ref(&self) -> Result<&SvcValidParams, SvcError> {
+        let positive = |name: &'static str, found: f64| {
+            if found > 0.0 && found.is_finite() {
+                Ok(())
+            } else {
+                Err(SvcError::NotPositive { name, found })
+            }
+        };
+        positive("c", self.0.c)?;
+        positive("tol", self.0.tol)?;
+        if let Kernel::Rbf { gamma }
+        | Kernel::Polynomial { gamma, .. }
+        | Kernel::Sigmoid { gamma, .. } = self.0.kernel
+            && let Gamma::Value(gamma) = gamma
+        {
+            positive("gamma", gamma)?;
+        }
+        if let Kernel::Polynomial { coef0, .. } | Kernel::Sigmoid { coef0, .. } = self.0.kernel
+            && !coef0.is_finite()
+        {
+            return Err(SvcError::NotFiniteParameter { name: "coef0", found: coef0 });
+        }
+        Ok(&self.0)
+    }
+
+    fn check(self) -> Result<SvcValidParams, SvcError> {
+        self.check_ref()?;
+        Ok(self.0)
+    }
+}
+
+/// Why a classifier could not be fitted, stored or read.
+#[derive(Debug, thiserror::Error)]
+pub enum SvcError {
+    /// A parameter must be above 0.
+    #[error("`{name}` must be a finite number above 0, found {found}")]
+    NotPositive {
+        /// Parameter.
+        name: &'static str,
+        /// Value found.
+        found: f64,
+    },
+    /// A parameter is NaN or infinite.
+    #[error("`{name}` must be finite, found {found}")]
+    NotFiniteParameter {
+        /// Parameter.
+        name: &'static str,
+        /// Value found.
+        found: f64,
+    },
+    /// There is nothing to fit.
+    #[error("{n_samples} samples of {n_features} features, at least one of each is needed")]
+    Empty {
+        /// Rows found.
+        n_samples: usize,
+        /// Columns found.
+        n_features: usize,
+    },
+    /// Features and labels do not belong together.
+    #[error("{n_samples} samples but {n_labels} labels")]
+    LengthMismatch {
+        /// Rows of the features.
+        n_samples: usize,
+        /// Length of the labels.
+        n_labels: usize,
+    },
+    /// All labels are the same.
+    #[error("all {n_samples} samples are of class {class}, at least two classes are needed")]
+    OneClass {
+        /// Rows found.
+        n_samples: usize,
+        /// The only class.
+        class: usize,
+    },
+    /// A feature is NaN or infinite.
+    #[error("feature {column} of sample {row} is {found}")]
+    NotFinite {
+        /// Sample.
+        row: usize,
+        /// Feature.
+        column: usize,
+        /// Value found.
+        found: f32,
+    },
+    /// The linfa engine would need too much memory and time.
+    #[error(
+        "engine `linfa` takes up to {limit} samples, found {found} (its kernel matrix would need \
+         {needed_gib:.1} GiB)"
+    )]
+    TooLargeForLinfa {
+        /// Rows found.
+        found: usize,
+        /// Most rows.
+        limit: usize,
+        /// Memory of all kernel values in `f64`.
+        needed_gib: f64,
+    },
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+    /// linfa refused.
+    #[error("linfa: {0}")]
+    Linfa(String),
+    /// A stored model could not be read.
+    #[error(transparent)]
+    TensorFile(#[from] crate::data::TensorFileError),
+}
+
+impl From<linfa::Error> for SvcError {
+    fn from(error: linfa::Error) -> Self {
+        SvcError::Linfa(error.to_string())
+    }
+}
+
+impl SvcError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            SvcError::NotPositive { name: "gamma", .. } => {
+                Some("use `scale`, `auto` or a number above 0".to_owned())
+            }
+            SvcError::OneClass { .. } => Some("check how the samples were chosen".to_owned()),
+            SvcError::NotFinite { .. } => Some(
+                "the stage that made the features diverged: lower its learning rate".to_owned(),
+            ),
+            SvcError::TooLargeForLinfa { .. } => {
+                Some("use engine `native`, or fewer samples".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
