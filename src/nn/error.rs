@@ -1,0 +1,167 @@
+//! What can go wrong with networks.
+
+use std::path::PathBuf;
+
+use crate::data::TensorFileError;
+
+/// Why a network could not be built, trained, read or applied.
+#[derive(Debug, thiserror::Error)]
+pub enum NnError {
+    /// No shipped architecture has this name.
+    #[error("unknown architecture `{name}`")]
+    UnknownArchitecture {
+        /// Name asked for.
+        name: String,
+        /// The shipped name that is most like it.
+        nearest: Option<String>,
+        /// All shipped names.
+        known: Vec<String>,
+    },
+    /// The text of an architecture is not valid.
+    #[error("architecture `{name}`: {message}")]
+    Syntax {
+        /// Architecture.
+        name: String,
+        /// What is wrong and where.
+        message: String,
+    },
+    /// A layer cannot take what the layer before it gives.
+    #[error("architecture `{architecture}`: layer `{layer}` gets {found}, needs {expected}")]
+    Shape {
+        /// Architecture.
+        architecture: String,
+        /// Layer.
+        layer: String,
+        /// Shape that arrives.
+        found: String,
+        /// What it can take.
+        expected: String,
+    },
+    /// A training parameter is outside its range.
+    #[error("`{parameter}` is {found}, must be {expected}")]
+    OutOfRange {
+        /// Parameter.
+        parameter: &'static str,
+        /// Value given.
+        found: String,
+        /// Allowed range.
+        expected: &'static str,
+    },
+    /// A batch holds more images than there are.
+    #[error("`batch_size` is {batch_size}, there are {n_images} training images")]
+    BatchTooLarge {
+        /// Batch size asked for.
+        batch_size: usize,
+        /// Images to train on.
+        n_images: usize,
+    },
+    /// The data hold no training image.
+    #[error("data set `{dataset}` has no training images")]
+    NoImages {
+        /// Data set.
+        dataset: String,
+    },
+    /// A label is not below the number of classes.
+    #[error("label {label} of image {row} is not one of {n_classes} classes")]
+    Label {
+        /// Label found.
+        label: usize,
+        /// Row in the training set.
+        row: usize,
+        /// Number of classes.
+        n_classes: usize,
+    },
+    /// The loss is infinite or not a number.
+    #[error("the loss became {loss} in epoch {epoch}, batch {batch}")]
+    NotFinite {
+        /// Loss found.
+        loss: f64,
+        /// Epoch, counted from 1.
+        epoch: usize,
+        /// Batch, counted from 1.
+        batch: usize,
+    },
+    /// The network has no such layer.
+    #[error("architecture `{architecture}` has no layer `{layer}`")]
+    UnknownLayer {
+        /// Architecture.
+        architecture: String,
+        /// Layer asked for.
+        layer: String,
+        /// The name that is most like it.
+        nearest: Option<String>,
+        /// All names, aliases last.
+        known: Vec<String>,
+    },
+    /// Images of another size than the network reads.
+    #[error("images of {found} pixels, the network reads {expected}")]
+    PixelCount {
+        /// Pixels per image.
+        found: usize,
+        /// Pixels that the network reads.
+        expected: usize,
+    },
+    /// A stored network does not hold what its architecture needs.
+    #[error("stored weights: {problem}")]
+    Weights {
+        /// What is wrong.
+        problem: String,
+    },
+    /// A stored network cannot be read.
+    #[error("stored weights: {0}")]
+    TensorFile(#[from] TensorFileError),
+    /// A checkpoint cannot be written.
+    #[error("cannot write checkpoint `{}`: {source}", path.display())]
+    Checkpoint {
+        /// File.
+        path: PathBuf,
+        /// Why.
+        source: TensorFileError,
+    },
+    /// The user asked to stop; the last epoch's checkpoint is kept.
+    #[error("interrupted")]
+    Interrupted,
+    /// A tensor operation failed: a broken contract inside this room.
+    #[error("tensor operation: {0}")]
+    Candle(#[from] candle_core::Error),
+}
+
+impl NnError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            NnError::UnknownArchitecture { nearest, known, .. } => Some(match nearest {
+                Some(nearest) => format!("did you mean `{nearest}`? known: {}", known.join(", ")),
+                None => format!("known: {}", known.join(", ")),
+            }),
+            NnError::UnknownLayer { nearest, known, .. } => Some(match nearest {
+                Some(nearest) => format!("did you mean `{nearest}`? layers: {}", known.join(", ")),
+                None => format!("layers: {}", known.join(", ")),
+            }),
+            NnError::Shape { .. } => {
+                Some("use fewer poolings, a smaller kernel or `padding = \"same\"`".into())
+            }
+            NnError::BatchTooLarge { n_images, .. } => {
+                Some(format!("set `batch_size` to at most {n_images}"))
+            }
+            NnError::NotFinite { .. } => Some("lower `learning_rate`".into()),
+            NnError::Weights { .. } | NnError::TensorFile(_) => {
+                Some("train the network again".into())
+            }
+            NnError::Checkpoint { .. } => {
+                Some("check free space and permissions of the directory".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The entry of `known` that is most like `name`, if any is like it at all.
+pub(super) fn nearest(name: &str, known: &[String]) -> Option<String> {
+    known
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.6)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate.clone())
+}

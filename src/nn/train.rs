@@ -1,0 +1,296 @@
+//! Epochs of training with validation, early stopping and checkpoints.
+//!
+//! Everything random is drawn from streams named by epoch and batch, so that a training continued
+//! from a checkpoint gives the bits of one that was never interrupted.
+
+use std::path::Path;
+use std::time::Instant;
+
+use candle_core::{CustomOp1, Device, Tensor};
+
+use super::architecture::Architecture;
+use super::checkpoint::{self, Fingerprint};
+use super::error::NnError;
+use super::network::{Network, images};
+use super::ops::{Buffers, CrossEntropy, argmax, lock, softmax};
+use super::optimizer;
+use super::params::TrainParams;
+use super::plan::Plan;
+use super::tape::{self, Moment, Tape};
+use crate::data::{Dataset, Rng};
+use crate::metrics::EpochRecord;
+use crate::progress::Progress;
+
+/// Images of one validation chunk.
+const N_IMAGES_PER_CHUNK: usize = 512;
+
+/// What training made.
+#[derive(Debug)]
+pub struct Trained {
+    /// The network with the kept weights.
+    pub network: Network,
+    /// One record per epoch.
+    pub history: Vec<EpochRecord>,
+    /// Epoch (from 1) whose weights were kept: the best validation loss, or the last epoch if
+    /// there are no validation images.
+    pub best_epoch: usize,
+    /// True if early stopping ended the training before the last epoch.
+    pub stopped_early: bool,
+}
+
+/// Where a training stands after an epoch; a checkpoint holds all of it.
+pub(super) struct Standing {
+    pub weights: Vec<Tensor>,
+    pub best_weights: Vec<Tensor>,
+    pub optimizer: optimizer::State,
+    pub log: Log,
+}
+
+/// The part of [`Standing`] that is not arrays.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Log {
+    pub history: Vec<EpochRecord>,
+    pub best_epoch: usize,
+    pub best_loss: Option<f64>,
+}
+
+/// Trains `architecture` on the rows of `data.train` that are not held out.
+///
+/// The weights with the best validation loss are kept (the last ones without validation images).
+/// With `checkpoint_dir`, every epoch ends with a checkpoint there, and training continues from one
+/// that fits; one that does not fit is a warning and a fresh start.
+///
+/// # Errors
+/// Parameters out of range, shapes or labels that do not fit, a loss that is not finite, a
+/// checkpoint that cannot be written, [`NnError::Interrupted`].
+pub fn train(
+    architecture: &Architecture,
+    data: &Dataset,
+    params: &TrainParams,
+    seed: u64,
+    checkpoint_dir: Option<&Path>,
+    progress: &dyn Progress,
+) -> Result<Trained, NnError> {
+    let plan = check(architecture, data, params)?;
+    let fingerprint = checkpoint_dir
+        .map(|dir| Fingerprint::new(dir, architecture, data, params, seed))
+        .transpose()?;
+    let restored = fingerprint.as_ref().and_then(|file| checkpoint::read(file, &plan, progress));
+    let mut standing = match restored {
+        Some(standing) => standing,
+        None => start(&plan, seed)?,
+    };
+    let mut run = Run {
+        plan: &plan,
+        data,
+        params,
+        seed,
+        progress,
+        fit_idx: data.fit_idx(),
+        buffers: Buffers::default(),
+    };
+    let mut stopped_early = standing.is_stale(params);
+    while standing.log.history.len() < params.epochs && !stopped_early {
+        run.epoch(&mut standing)?;
+        if let Some(file) = &fingerprint {
+            checkpoint::write(file, &plan, &standing)?;
+        }
+        stopped_early = standing.is_stale(params);
+    }
+    stopped_early &= standing.log.history.len() < params.epochs;
+    let Standing { best_weights, log, .. } = standing;
+    let network = Network::new(architecture, data.train.shape, data.n_classes(), best_weights)?;
+    let Log { history, best_epoch, .. } = log;
+    Ok(Trained { network, history, best_epoch, stopped_early })
+}
+
+/// Checks parameters and data against each other before anything runs.
+fn check(
+    architecture: &Architecture,
+    data: &Dataset,
+    params: &TrainParams,
+) -> Result<Plan, NnError> {
+    params.check()?;
+    let (n_classes, n_images) = (data.n_classes(), data.train.len() - data.validation_idx.len());
+    let plan = Plan::new(architecture, data.train.shape, n_classes, true)?;
+    if n_images == 0 {
+        return Err(NnError::NoImages { dataset: data.name.clone() });
+    }
+    if params.batch_size > n_images {
+        return Err(NnError::BatchTooLarge { batch_size: params.batch_size, n_images });
+    }
+    if data.train.pixels.ncols() != data.train.shape.n_pixels() {
+        return Err(NnError::PixelCount {
+            found: data.train.pixels.ncols(),
+            expected: data.train.shape.n_pixels(),
+        });
+    }
+    match data.train.labels.iter().position(|label| *label >= n_classes) {
+        Some(row) => Err(NnError::Label { label: data.train.labels[row], row, n_classes }),
+        None => Ok(plan),
+    }
+}
+
+/// The standing before the first epoch.
+fn start(plan: &Plan, seed: u64) -> Result<Standing, NnError> {
+    let draw = || {
+        let tensors = plan.parameters.iter().map(|parameter| {
+            let shape = parameter.shape.as_slice();
+            Tensor::from_vec(parameter.initialise(seed), shape, &Device::Cpu)
+        });
+        tensors.collect::<candle_core::Result<Vec<Tensor>>>()
+    };
+    let optimizer = optimizer::State::new(plan.parameters.iter().map(|p| p.n_values()));
+    Ok(Standing { weights: draw()?, best_weights: draw()?, optimizer, log: Log::default() })
+}
+
+impl Standing {
+    /// True if the validation loss has not improved for as long as early stopping waits.
+    fn is_stale(&self, params: &TrainParams) -> bool {
+        let n_since_best = self.log.history.len() - self.log.best_epoch;
+        let has_validation = self.log.best_loss.is_some();
+        has_validation && params.early_stopping.is_some_and(|patience| n_since_best >= patience)
+    }
+}
+
+/// What all epochs read.
+struct Run<'a> {
+    plan: &'a Plan,
+    data: &'a Dataset,
+    params: &'a TrainParams,
+    seed: u64,
+    progress: &'a dyn Progress,
+    fit_idx: Vec<usize>,
+    buffers: Buffers,
+}
+
+impl Run<'_> {
+    fn epoch(&mut self, standing: &mut Standing) -> Result<(), NnError> {
+        let started = Instant::now();
+        let epoch = standing.log.history.len() + 1;
+        let mut order = self.fit_idx.clone();
+        Rng::new(self.seed, &["shuffle", &epoch.to_string()]).shuffle(&mut order);
+        let n_batches = order.len().div_ceil(self.params.batch_size);
+        let (mut loss_sum, mut n_right, mut n_seen) = (0.0, 0, 0);
+        let last = standing.log.history.last().and_then(|record| record.validation_loss);
+        for (position, rows) in order.chunks(self.params.batch_size).enumerate() {
+            let batch = position + 1;
+            if self.progress.interrupted() {
+                return Err(NnError::Interrupted);
+            }
+            let moment = Moment { seed: self.seed, epoch, batch };
+            let (loss, right) = self.batch(standing, rows, moment)?;
+            (loss_sum, n_right) = (loss_sum + loss, n_right + right);
+            n_seen += rows.len();
+            let mut note = format!(
+                "epoch {epoch}/{}  loss {:.3}  acc {:.3}",
+                self.params.epochs,
+                loss_sum / n_seen as f64,
+                n_right as f64 / n_seen as f64
+            );
+            if let Some(validation) = last {
+                note.push_str(&format!("  val {validation:.3}"));
+            }
+            let done = (epoch - 1) * n_batches + batch;
+            self.progress.update(done as u64, (self.params.epochs * n_batches) as u64, &note);
+        }
+        let validation = self.validate(&standing.weights)?;
+        let is_best = match (validation, standing.log.best_loss) {
+            (Some((loss, _)), Some(best)) => loss < best,
+            _ => true,
+        };
+        if is_best {
+            standing.log.best_epoch = epoch;
+            standing.log.best_loss = validation.map(|(loss, _)| loss);
+            let copies = standing.weights.iter().map(|weights| weights.copy());
+            standing.best_weights = copies.collect::<candle_core::Result<Vec<Tensor>>>()?;
+        }
+        standing.log.history.push(EpochRecord {
+            epoch,
+            train_loss: loss_sum / n_seen as f64,
+            train_accuracy: n_right as f64 / n_seen as f64,
+            validation_loss: validation.map(|(loss, _)| loss),
+            validation_accuracy: validation.map(|(_, accuracy)| accuracy),
+            learning_rate: self.params.learning_rate,
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        Ok(())
+    }
+
+    /// One step; returns the sum of the losses and the number of images labelled right before it.
+    fn batch(
+        &self,
+        standing: &mut Standing,
+        rows: &[usize],
+        moment: Moment,
+    ) -> Result<(f64, usize), NnError> {
+        let train = &self.data.train;
+        let x = images(train.pixels.view(), rows, train.shape.n_pixels(), &self.buffers)?;
+        let labels = rows.iter().map(|row| train.labels[*row]).collect();
+        let Standing { weights, optimizer, .. } = standing;
+        let step = gradients(self.plan, weights, x, labels, moment, &self.buffers)?;
+        let mean = step.loss_sum / rows.len() as f64;
+        if !mean.is_finite() {
+            let Moment { epoch, batch, .. } = moment;
+            return Err(NnError::NotFinite { loss: mean, epoch, batch });
+        }
+        optimizer.step(self.params, weights, &step.grads)?;
+        for grad in &step.grads {
+            self.buffers.reclaim(grad)?;
+        }
+        Ok((step.loss_sum, step.n_right))
+    }
+
+    /// Mean loss and accuracy of the validation images; none if there are none.
+    fn validate(&self, weights: &[Tensor]) -> Result<Option<(f64, f64)>, NnError> {
+        let (train, rows) = (&self.data.train, &self.data.validation_idx);
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let (mut loss, mut n_right) = (0.0, 0);
+        for rows in rows.chunks(N_IMAGES_PER_CHUNK) {
+            if self.progress.interrupted() {
+                return Err(NnError::Interrupted);
+            }
+            let x = images(train.pixels.view(), rows, train.shape.n_pixels(), &self.buffers)?;
+            let scores = tape::infer(self.plan, self.plan.steps.len(), weights, x, &self.buffers)?;
+            for (scores, row) in scores.to_vec2::<f32>()?.iter_mut().zip(rows) {
+                let label = train.labels[*row];
+                n_right += usize::from(argmax(scores) == label);
+                let score = scores[label];
+                let (log_sum, max) = softmax(scores);
+                loss += log_sum - f64::from(score - max);
+            }
+        }
+        let n = rows.len() as f64;
+        Ok(Some((loss / n, n_right as f64 / n)))
+    }
+}
+
+/// Loss and gradients of one batch.
+pub(super) struct Gradients {
+    pub loss_sum: f64,
+    pub n_right: usize,
+    pub grads: Vec<Tensor>,
+}
+
+/// Runs one batch forward and backward. The loss is the mean over the batch.
+pub(super) fn gradients(
+    plan: &Plan,
+    weights: &[Tensor],
+    x: Tensor,
+    labels: Vec<usize>,
+    moment: Moment,
+    buffers: &Buffers,
+) -> Result<Gradients, NnError> {
+    let (scores, tape) = Tape::record(plan, weights, x, moment, buffers)?;
+    let (cross_entropy, sums) = CrossEntropy::new(labels);
+    let loss = scores.apply_op1_no_bwd(&cross_entropy)?;
+    let one = Tensor::ones((), candle_core::DType::F32, &Device::Cpu)?;
+    let Some(grad) = cross_entropy.bwd(&scores, &loss, &one)? else {
+        return Err(candle_core::Error::Msg("the loss has no gradient".into()).into());
+    };
+    let grads = tape.backward(weights, grad)?;
+    let sums = lock(&sums);
+    Ok(Gradients { loss_sum: sums.loss, n_right: sums.n_right, grads })
+}
