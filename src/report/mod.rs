@@ -1,8 +1,19 @@
 //! Results to tables, figures and pages.
 
+mod error;
+#[cfg(test)]
+mod example;
+mod format;
+mod html;
 mod results;
+mod run_dir;
+mod tables;
 
+pub use error::ReportError;
+pub use html::{headline, page};
 pub use results::{
-    Comparison, DatasetCard, GalleryImage, ModelResult, NetworkCard, Results, RunOutput,
+    Comparison, DatasetCard, GalleryImage, ModelResult, NetworkCard, Results, RunOutput, SCHEMA,
     StageRecord, StageStatus,
 };
+pub use run_dir::{find_run, latest_run, latest_runs, read_results, write_run};
+pub use tables::{SYNTHETIC_NOTICE, csv, markdown, results_frame, summary_frame, text};

@@ -193,3 +193,40 @@ pub struct RunOutput {
     /// The resolved pipeline with provenance, the text of `run.toml`.
     pub run_toml: String,
 }
+
+/// Version of the layout of `results.json` that this program writes.
+pub const SCHEMA: u32 = 1;
+
+impl Results {
+    /// The model with this id.
+    pub fn model(&self, id: &str) -> Option<&ModelResult> {
+        self.models.iter().find(|model| model.id == id)
+    }
+
+    /// The softmax head of the network whose features `model` reads, if it was evaluated.
+    pub fn own_softmax(&self, model: &ModelResult) -> Option<&ModelResult> {
+        if model.family == "neural" {
+            return None;
+        }
+        let comparison = self.comparisons.iter().find(|comparison| {
+            comparison.against_own_softmax && [&comparison.a, &comparison.b].contains(&&model.id)
+        })?;
+        let other = if comparison.a == model.id { &comparison.b } else { &comparison.a };
+        self.model(other)
+    }
+
+    /// Seconds to have the model from images alone: `details.total_fit_seconds` if the stage gave
+    /// it, else its own fit, plus the training of the network whose features it reads.
+    pub fn total_fit_seconds(&self, model: &ModelResult) -> f64 {
+        let given = model.details.get("total_fit_seconds").and_then(Value::as_f64);
+        given.unwrap_or_else(|| {
+            model.fit_seconds + self.own_softmax(model).map_or(0.0, |network| network.fit_seconds)
+        })
+    }
+
+    /// Test images predicted per second; 0 if prediction took no measurable time.
+    pub fn images_per_second(&self, model: &ModelResult) -> f64 {
+        let rate = self.dataset.n_test as f64 / model.predict_seconds;
+        if rate.is_finite() { rate } else { 0.0 }
+    }
+}

@@ -1,0 +1,224 @@
+//! A made-up run for tests. Nothing here was measured: labels, predictions, times and images come
+//! from a seeded generator, and the run's title says so.
+
+use serde_json::json;
+
+use super::{
+    Comparison, DatasetCard, GalleryImage, ModelResult, NetworkCard, Results, RunOutput, SCHEMA,
+    StageRecord, StageStatus,
+};
+use crate::data::{ImageShape, Rng};
+use crate::metrics::{EpochRecord, LayerRow, compare_paired, evaluate};
+
+const CLASSES: [&str; 10] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
+const N_TEST: usize = 4000;
+const SHAPE: ImageShape = ImageShape { height: 28, width: 28, channels: 1 };
+
+/// Id, title, family, input, features, chance to be right, fit and predict seconds, bytes.
+type Row = (&'static str, &'static str, &'static str, &'static str, usize, f64, f64, f64, u64);
+const MODELS: [Row; 9] = [
+    ("a1", "A1 softmax", "neural", "pixels", 784, 0.905, 21.4, 0.31, 2_371_022),
+    ("a3", "A3 softmax", "neural", "pixels", 784, 0.912, 38.2, 0.52, 2_780_114),
+    ("a1_linear", "SVM (linear)", "hybrid", "a1 penultimate", 128, 0.910, 4.9, 0.42, 2_100_480),
+    ("a1_rbf", "SVM (RBF)", "hybrid", "a1 penultimate", 128, 0.915, 5.6, 0.66, 6_300_120),
+    ("a3_linear", "SVM (linear)", "hybrid", "a3 penultimate", 128, 0.916, 4.1, 0.40, 1_900_480),
+    ("a3_rbf", "SVM (RBF)", "hybrid", "a3 penultimate", 128, 0.921, 4.8, 0.61, 5_800_120),
+    ("a3_flat", "SVM (RBF)", "hybrid", "a3 flattened", 5408, 0.929, 61.0, 9.8, 301_000_000),
+    ("raw_rbf", "SVM (RBF)", "classical", "pixels", 784, 0.900, 24.0, 2.9, 19_000_000),
+    ("raw_linear", "SVM (linear)", "classical", "pixels", 784, 0.846, 31.0, 2.2, 15_000_000),
+];
+
+/// The whole run; the same at every call.
+pub(crate) fn run_output() -> RunOutput {
+    let names: Vec<String> = CLASSES.map(str::to_owned).to_vec();
+    let mut rng = Rng::new(7, &["example"]);
+    let labels: Vec<usize> = (0..N_TEST).map(|_| rng.below(10)).collect();
+    let difficulty: Vec<f32> = (0..N_TEST).map(|_| rng.unit_f32()).collect();
+    let predictions: Vec<Vec<usize>> =
+        MODELS.iter().map(|row| predict(&labels, &difficulty, row.5, &mut rng)).collect();
+
+    let models = MODELS.iter().zip(&predictions).map(|(row, predicted)| {
+        let found = evaluate(&labels, predicted, &names).unwrap();
+        ModelResult {
+            id: row.0.to_owned(),
+            title: row.1.to_owned(),
+            family: row.2.to_owned(),
+            input: row.3.to_owned(),
+            n_features: row.4,
+            accuracy: found.accuracy,
+            accuracy_ci95: found.accuracy_ci95,
+            macro_precision: found.macro_average.precision,
+            macro_recall: found.macro_average.recall,
+            macro_f1: found.macro_average.f1,
+            weighted_precision: found.weighted_average.precision,
+            weighted_recall: found.weighted_average.recall,
+            weighted_f1: found.weighted_average.f1,
+            per_class: found.per_class,
+            confusion: found.confusion,
+            fit_seconds: row.6,
+            fit_cpu_seconds: 1.9 * row.6,
+            predict_seconds: row.7,
+            model_bytes: row.8,
+            peak_rss_bytes: Some(900_000_000 + 40 * row.8 / 10),
+            details: details(row),
+        }
+    });
+    let models: Vec<ModelResult> = models.collect();
+
+    let pairs = [(2, 0), (3, 0), (4, 1), (5, 1), (6, 1), (6, 7), (6, 5), (7, 1)];
+    let comparisons = pairs.map(|(a, b)| {
+        let paired = compare_paired(&labels, &predictions[a], &predictions[b]).unwrap();
+        Comparison {
+            a: MODELS[a].0.to_owned(),
+            b: MODELS[b].0.to_owned(),
+            test: "mcnemar".to_owned(),
+            p_value: paired.p_value,
+            n_only_a: paired.n_only_a,
+            n_only_b: paired.n_only_b,
+            difference: paired.difference,
+            difference_ci95: paired.difference_ci95,
+            against_own_softmax: b < 2 && a < 7,
+        }
+    });
+
+    let misclassified = MODELS.iter().zip(&predictions).map(|(row, predicted)| {
+        let wrong = (0..N_TEST).filter(|&image| predicted[image] != labels[image]).take(24);
+        let images = wrong.map(|image| picture(image, labels[image], Some(predicted[image])));
+        (row.0.to_owned(), images.collect())
+    });
+    let stages = MODELS.iter().enumerate().map(|(at, row)| StageRecord {
+        id: row.0.to_owned(),
+        kind: if row.2 == "neural" { "train" } else { "svm" }.to_owned(),
+        status: if at % 3 == 0 { StageStatus::Cached } else { StageStatus::Ran },
+        seconds: row.6,
+        cpu_seconds: 1.9 * row.6,
+        peak_rss_bytes: Some(900_000_000),
+        digest: blake3::hash(row.0.as_bytes()).to_hex().to_string(),
+    });
+
+    RunOutput {
+        results: Results {
+            schema: SCHEMA,
+            pipeline: "cnn_svm".to_owned(),
+            run: "20260102T030405Z".to_owned(),
+            dataset: DatasetCard {
+                name: "example".to_owned(),
+                n_train: 54_000,
+                n_validation: 6_000,
+                n_test: N_TEST,
+                synthetic: false,
+                class_names: names,
+                shape: SHAPE,
+            },
+            seed: 42,
+            threads: 2,
+            machine: json!({"cpu": "Example CPU", "cores": 2, "features": ["avx2", "avx512vnni"],
+                "memory_bytes": 8_589_934_592u64, "os": "linux", "program": "hybrid-pipeline 0.1.0",
+                "command": "pipeline run cnn_svm"})
+            .as_object()
+            .unwrap()
+            .clone(),
+            stages: stages.collect(),
+            models,
+            comparisons: comparisons.to_vec(),
+        },
+        title: "Made-up example for tests".to_owned(),
+        networks: vec![network("a1", 10, &mut rng), network("a3", 14, &mut rng)],
+        samples: (0..30).map(|image| picture(image, image / 3, None)).collect(),
+        misclassified: misclassified.collect(),
+        run_toml: "# made-up example\n[pipeline]\nname = \"cnn_svm\"\n\n[stage.a3]\nkind = \
+                   \"train\"\narchitecture = \"A3\"\n"
+            .to_owned(),
+    }
+}
+
+/// Models err on the same difficult images; errors fall on neighbours among tops and among shoes.
+fn predict(labels: &[usize], difficulty: &[f32], chance: f64, rng: &mut Rng) -> Vec<usize> {
+    const CONFUSED: [&[usize]; 10] =
+        [&[6, 3], &[3], &[4, 6], &[0, 4], &[2, 6], &[7, 9], &[0, 2, 4], &[9, 5], &[6], &[7]];
+    const HARDNESS: [f32; 10] = [1.4, 0.2, 1.5, 0.9, 1.5, 0.3, 3.0, 0.5, 0.2, 0.5];
+    let one = |(&label, &hard): (&usize, &f32)| {
+        let threshold = 0.06 + 0.85 * (1.0 - chance as f32) * HARDNESS[label];
+        if 0.85 * hard + 0.15 * rng.unit_f32() >= threshold.min(0.9) {
+            return label;
+        }
+        CONFUSED[label][rng.below(CONFUSED[label].len())]
+    };
+    labels.iter().zip(difficulty).map(one).collect()
+}
+
+fn details(row: &Row) -> serde_json::Map<String, serde_json::Value> {
+    let details = if row.2 == "neural" {
+        json!({"n_parameters": 693_962, "epochs": 14, "best_epoch": 11})
+    } else {
+        json!({"n_support_vectors": 14_321, "kkt_gap": 0.000_97, "c": 10.0})
+    };
+    details.as_object().unwrap().clone()
+}
+
+fn network(id: &str, n_epochs: usize, rng: &mut Rng) -> NetworkCard {
+    let history: Vec<EpochRecord> = (1..=n_epochs)
+        .map(|epoch| {
+            let progress = epoch as f64;
+            let noise = 0.01 * f64::from(rng.normal_f32());
+            let loss = 0.18 + 0.55 / progress.powf(0.8);
+            EpochRecord {
+                epoch,
+                train_loss: loss,
+                train_accuracy: 0.95 - 0.17 / progress.powf(0.7),
+                validation_loss: Some(loss + 0.02 + 0.006 * (progress - 4.0).max(0.0) + noise),
+                validation_accuracy: Some(0.925 - 0.11 / progress - 0.3 * noise),
+                learning_rate: 0.001,
+                seconds: 2.7,
+            }
+        })
+        .collect();
+    let row = |layer: &str, output_shape: &[usize], n_parameters| LayerRow {
+        layer: layer.to_owned(),
+        output_shape: output_shape.to_vec(),
+        n_parameters,
+    };
+    NetworkCard {
+        id: id.to_owned(),
+        architecture: id.to_uppercase(),
+        layers: vec![
+            row("conv (Conv2d 3x3)", &[32, 26, 26], 320),
+            row("pool (MaxPool2d 2x2)", &[32, 13, 13], 0),
+            row("flatten (Flatten)", &[5408], 0),
+            row("dense (Dense)", &[128], 692_352),
+            row("softmax (Dense)", &[10], 1290),
+        ],
+        history,
+        best_epoch: n_epochs - 3,
+    }
+}
+
+/// A shape that differs by class: bars, frames and discs with a little noise.
+fn picture(row: usize, label: usize, predicted: Option<usize>) -> GalleryImage {
+    let mut rng = Rng::new(row as u64, &["example", "picture"]);
+    let pixels = (0..SHAPE.n_pixels()).map(|at| {
+        let (y, x) = ((at / 28) as f32 - 13.5, (at % 28) as f32 - 13.5);
+        let inside = match label {
+            1 => y.abs() < 12.0 && x.abs() > 1.5 && x.abs() < 6.0,
+            5 | 7 | 9 => {
+                y > 1.0 && y < 9.0 && x.abs() < 12.0 && y + x > -3.0 * (label as f32 - 4.0)
+            }
+            8 => (y.abs() < 8.0 && x.abs() < 10.0) && (y > -4.0 || x.abs() > 6.0),
+            _ => x.abs() < 6.0 || (y < -2.0 - label as f32 / 2.0 && y > -10.0 && x.abs() < 12.0),
+        };
+        let shade = 150.0 + 10.0 * label as f32 + 40.0 * rng.unit_f32();
+        if inside && y.abs() < 12.0 { shade.min(255.0) as u8 } else { 0 }
+    });
+    GalleryImage { row, label, predicted, pixels: pixels.collect() }
+}

@@ -1,0 +1,210 @@
+//! One self-contained page per run: no script, no network, light and dark, screen and paper.
+
+#[cfg(test)]
+mod browser_tests;
+mod classes;
+mod cost;
+mod curves;
+mod headline;
+mod names;
+mod sections;
+mod svg;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+pub use headline::headline;
+
+use super::RunOutput;
+use super::tables::SYNTHETIC_NOTICE;
+
+const STYLE: &str = include_str!("style.css");
+/// The page may load nothing: no script, no frame, no address but its own data.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/// The whole of `report.html`.
+///
+/// Every text of the run (titles, class names, the pipeline file) is escaped.
+pub fn page(output: &RunOutput) -> String {
+    let results = &output.results;
+    let sections: Vec<(&str, &str, Markup)> = vec![
+        ("summary", "All models", sections::summary(results)),
+        ("cost", "Accuracy against cost", cost::figure(results)),
+        ("comparisons", "Which differences are real", sections::comparisons(results)),
+        ("training", "Training", curves::figures(&output.networks)),
+        ("confusion", "What is taken for what", classes::heat_maps(results)),
+        ("classes", "Easy and hard classes", classes::f1_plot(results)),
+        ("samples", "The images", sections::samples(output)),
+        ("mistakes", "Mistakes", sections::gallery(output)),
+        ("networks", "Networks", sections::networks(&output.networks)),
+        ("stages", "Stages", sections::stages(results)),
+        ("provenance", "Provenance", sections::provenance(output)),
+    ];
+    let is_there = |id: &str| match id {
+        "training" | "networks" => !output.networks.is_empty(),
+        "samples" => !output.samples.is_empty(),
+        "mistakes" => !output.misclassified.is_empty(),
+        "stages" | "provenance" => true,
+        _ => !results.models.is_empty(),
+    };
+    let mark = if results.dataset.synthetic { "SYNTHETIC · " } else { "" };
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="color-scheme" content="light dark";
+                link rel="icon" href="data:,";
+                title { (mark) (output.title) " · " (results.dataset.name) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                @if results.dataset.synthetic {
+                    div.banner role="alert" { (SYNTHETIC_NOTICE) }
+                }
+                main {
+                    header {
+                        p.eyebrow { (results.pipeline) " · " (results.dataset.name) " · " (started(&results.run)) }
+                        h1 { (output.title) }
+                        (headline::answer(results))
+                        nav {
+                            @for (id, title, _) in sections.iter().filter(|(id, ..)| is_there(id)) {
+                                a href={ "#" (id) } { (title) }
+                            }
+                        }
+                    }
+                    @for (id, title, body) in sections.iter().filter(|(id, ..)| is_there(id)) {
+                        section id=(id) { h2 { (title) } (body) }
+                    }
+                    footer { "Written by hybrid-pipeline " (env!("CARGO_PKG_VERSION")) ". The same figures for programs: results.json, results.csv." }
+                }
+            }
+        }
+    };
+    page.into_string()
+}
+
+/// `20260102T030405Z` as `2026-01-02 03:04 UTC`; any other run name as it is.
+fn started(run: &str) -> String {
+    let digits = |from: usize, to: usize| {
+        run.get(from..to).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    match (digits(0, 4), digits(4, 6), digits(6, 8), digits(9, 11), digits(11, 13)) {
+        (Some(year), Some(month), Some(day), Some(hour), Some(minute)) => {
+            format!("{year}-{month}-{day} {hour}:{minute} UTC")
+        }
+        _ => run.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example;
+    use super::*;
+
+    #[test]
+    fn page_answers_first_and_holds_every_section() {
+        let page = page(&example::run_output());
+        let answer = page.find("class=\"answer\"").unwrap();
+        let mut last = answer;
+        for id in [
+            "summary",
+            "cost",
+            "comparisons",
+            "training",
+            "confusion",
+            "classes",
+            "samples",
+            "mistakes",
+            "networks",
+            "stages",
+            "provenance",
+        ] {
+            let at = page.find(&format!("<section id=\"{id}\"")).unwrap();
+            assert!(at > last, "{id} is out of order");
+            last = at;
+        }
+        assert!(!page.contains("NaN") && !page.contains("inf,"));
+    }
+
+    #[test]
+    fn page_names_nothing_outside_itself() {
+        let page = page(&example::run_output());
+        for forbidden in ["http://", "https://", "<script", "url(", "@import", "//cdn"] {
+            assert!(!page.contains(forbidden), "{forbidden}");
+        }
+    }
+
+    #[test]
+    fn every_svg_element_is_closed() {
+        let page = page(&example::run_output());
+        for name in ["svg", "g", "line", "polyline", "circle", "rect", "path", "text", "title"] {
+            let opened = page.matches(&format!("<{name} ")).count()
+                + page.matches(&format!("<{name}>")).count();
+            assert_eq!(opened, page.matches(&format!("</{name}>")).count(), "<{name}>");
+        }
+    }
+
+    #[test]
+    fn every_text_of_the_run_is_escaped() {
+        const ATTACK: &str = "<script>alert('\"&')</script>";
+        let mut output = example::run_output();
+        output.title = ATTACK.to_owned();
+        output.run_toml = ATTACK.to_owned();
+        let results = &mut output.results;
+        results.pipeline = ATTACK.to_owned();
+        results.run = ATTACK.to_owned();
+        results.dataset.name = ATTACK.to_owned();
+        results.dataset.class_names.fill(ATTACK.to_owned());
+        results.machine.insert(ATTACK.to_owned(), ATTACK.into());
+        for model in &mut results.models {
+            model.title = ATTACK.to_owned();
+            model.input = ATTACK.to_owned();
+            model.family = ATTACK.to_owned();
+            model.per_class.iter_mut().for_each(|class| class.class = ATTACK.to_owned());
+        }
+        for stage in &mut results.stages {
+            stage.id = ATTACK.to_owned();
+            stage.kind = ATTACK.to_owned();
+            stage.digest = ATTACK.to_owned();
+        }
+        for network in &mut output.networks {
+            network.id = ATTACK.to_owned();
+            network.architecture = ATTACK.to_owned();
+            network.layers.iter_mut().for_each(|layer| layer.layer = ATTACK.to_owned());
+        }
+        let page = page(&output);
+        assert!(!page.contains("<script"), "a text was not escaped");
+        assert!(page.contains("&lt;script&gt;"));
+    }
+
+    #[test]
+    fn empty_and_broken_runs_still_make_a_page() {
+        let mut output = example::run_output();
+        output.networks[0].history[2].train_loss = f64::NAN;
+        output.networks[0].history[3].validation_loss = Some(f64::INFINITY);
+        output.networks[1].history.truncate(1);
+        output.results.models[0].predict_seconds = 0.0;
+        output.results.models[1].fit_seconds = 0.0;
+        output.results.comparisons.clear();
+        assert!(!page(&output).contains("NaN"));
+        output.results.models.truncate(1);
+        assert!(page(&output).contains("test images right"));
+        output.results.models.clear();
+        output.networks.clear();
+        output.samples.clear();
+        output.misclassified.clear();
+        assert!(page(&output).contains("No model was evaluated"));
+    }
+
+    #[test]
+    fn synthetic_runs_say_so_loudly() {
+        let mut output = example::run_output();
+        assert!(!page(&output).contains("class=\"banner\""));
+        output.results.dataset.synthetic = true;
+        let page = page(&output);
+        assert!(page.contains("class=\"banner\"") && page.contains("<title>SYNTHETIC"));
+        assert_eq!(page.matches("class=\"synthetic\"").count(), output.results.models.len());
+    }
+}

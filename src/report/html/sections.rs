@@ -1,0 +1,265 @@
+//! Tables and galleries of the page.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use maud::{Markup, html};
+use serde_json::Value;
+
+use super::cost::marker;
+use super::headline::SIGNIFICANCE;
+use super::names::{best, family_class, name_of};
+use super::svg::{Axis, px, range};
+use crate::data::ImageShape;
+use crate::data::png_bytes;
+use crate::report::format::{bytes, count, p_value, percent, points, rate, seconds, share};
+use crate::report::{Comparison, GalleryImage, NetworkCard, Results, RunOutput, StageStatus};
+
+/// One row per model, in the order of the pipeline file.
+pub(super) fn summary(results: &Results) -> Markup {
+    let best_id = best(results).map(|model| model.id.as_str());
+    let ends = results.models.iter().flat_map(|model| model.accuracy_ci95);
+    let (lo, hi) = range(ends).unwrap_or((0.0, 1.0));
+    let axis = Axis::linear(lo, hi, 5.0, 115.0);
+    html! {
+        div.scroll {
+            table.summary {
+                thead { tr {
+                    th { "Model" } th { "Input" } th.figure { "Accuracy, %" }
+                    th { "95 % interval" } th.figure { "Macro F1" } th.figure { "Fit" }
+                    th.figure { "Images/s" } th.figure { "Size" } th.figure { "Peak memory" }
+                } }
+                tbody {
+                    @for model in &results.models {
+                        @let [from, to] = model.accuracy_ci95;
+                        @let class = family_class(&model.family);
+                        tr.best[best_id == Some(model.id.as_str())] {
+                            th scope="row" {
+                                svg.key width="14" height="14" viewBox="-7 -7 14 14" aria-hidden="true" { (marker(class, 0.0, 0.0)) }
+                                (model.title)
+                                @if results.dataset.synthetic { span.synthetic { "synthetic" } }
+                            }
+                            td { (model.input) span.minor { " " (count(model.n_features as u64)) } }
+                            td.figure { strong { (percent(model.accuracy)) } }
+                            td {
+                                svg.interval.(class) width="120" height="16" viewBox="0 0 120 16" aria-hidden="true" {
+                                    line.whisker x1=(px(axis.at(from))) x2=(px(axis.at(to))) y1="8" y2="8" {}
+                                    circle cx=(px(axis.at(model.accuracy))) cy="8" r="3.5" {}
+                                }
+                                span.minor { (percent(from)) "–" (percent(to)) }
+                            }
+                            td.figure { (share(model.macro_f1)) }
+                            td.figure { (seconds(model.fit_seconds)) }
+                            td.figure { (rate(results.images_per_second(model))) }
+                            td.figure { (bytes(model.model_bytes)) }
+                            td.figure { (model.peak_rss_bytes.map_or("–".to_owned(), bytes)) }
+                        }
+                    }
+                }
+            }
+        }
+        p.note {
+            "Fit is the time of this model's own fit; a hybrid also needs its network. Small "
+            "figures after the input are its number of features."
+        }
+    }
+}
+
+/// Paired tests, those against a network's own softmax head first.
+pub(super) fn comparisons(results: &Results) -> Markup {
+    let mut pairs: Vec<&Comparison> = results.comparisons.iter().collect();
+    pairs.sort_by_key(|pair| !pair.against_own_softmax);
+    html! {
+        @if pairs.is_empty() {
+            p.note { "No two models were compared." }
+        } @else {
+            div.scroll {
+                table {
+                    thead { tr {
+                        th { "Model" } th { "Verdict" } th { "Compared with" }
+                        th.figure { "Difference, points" } th.figure { "95 % interval" }
+                        th.figure { "Only one right" } th.figure { "p" }
+                    } }
+                    tbody {
+                        @for pair in &pairs {
+                            @let (class, verdict) = verdict(pair);
+                            tr {
+                                th scope="row" { (name_of(results, &pair.a)) }
+                                td { span.verdict.(class) { (verdict) } }
+                                td {
+                                    (name_of(results, &pair.b))
+                                    @if pair.against_own_softmax { span.minor { " own softmax head" } }
+                                }
+                                td.figure { (points(pair.difference)) }
+                                td.figure { (points(pair.difference_ci95[0])) " to " (points(pair.difference_ci95[1])) }
+                                td.figure { (count(pair.n_only_a)) " : " (count(pair.n_only_b)) }
+                                td.figure { (p_value(pair.p_value).trim_start_matches("p = ").trim_start_matches("p ")) }
+                            }
+                        }
+                    }
+                }
+            }
+            p.note {
+                "McNemar's test on the images that only one of the two labels right; better or "
+                "worse means p below " (SIGNIFICANCE) ". Each pair is judged on its own: among "
+                (pairs.len()) " pairs of equally good models one would expect "
+                (format!("{:.1}", SIGNIFICANCE * pairs.len() as f64)) " such verdicts by chance."
+            }
+        }
+    }
+}
+
+fn verdict(pair: &Comparison) -> (&'static str, &'static str) {
+    match (pair.p_value < SIGNIFICANCE, pair.difference > 0.0) {
+        (true, true) => ("better", "better than"),
+        (true, false) => ("worse", "worse than"),
+        (false, _) => ("same", "no difference found"),
+    }
+}
+
+/// A few training images of each class.
+pub(super) fn samples(output: &RunOutput) -> Markup {
+    let dataset = &output.results.dataset;
+    html! {
+        div.samples {
+            @for (label, class) in dataset.class_names.iter().enumerate() {
+                @let images: Vec<&GalleryImage> =
+                    output.samples.iter().filter(|image| image.label == label).collect();
+                @if !images.is_empty() {
+                    figure {
+                        div { @for image in images { (picture(image, dataset.shape, class)) } }
+                        figcaption { (class) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Misclassified test images, true and predicted class below each.
+pub(super) fn gallery(output: &RunOutput) -> Markup {
+    let results = &output.results;
+    let best_id = best(results).map(|model| model.id.as_str());
+    let is_best = |id: &str| best_id == Some(id);
+    let mut galleries: Vec<_> = output.misclassified.iter().collect();
+    galleries.sort_by_key(|(id, _)| !is_best(id));
+    html! {
+        @for (id, images) in galleries {
+            details open[is_best(id)] {
+                summary { (name_of(results, id)) span.minor { " " (images.len()) " of its mistakes" } }
+                div.gallery {
+                    @for image in images {
+                        @let name = |class: usize| results.dataset.class_names.get(class).map_or("?", String::as_str);
+                        @let truth = name(image.label);
+                        @let guess = image.predicted.map_or("?", name);
+                        figure {
+                            (picture(image, results.dataset.shape, &format!("{truth}, labelled {guess}")))
+                            figcaption { (truth) br; span.wrong { "→ " (guess) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn picture(image: &GalleryImage, shape: ImageShape, alt: &str) -> Markup {
+    // An image that is not of the data set's shape shows its text instead.
+    let png = STANDARD.encode(png_bytes(&image.pixels, shape).unwrap_or_default());
+    html! {
+        img src={ "data:image/png;base64," (png) } alt=(alt) title={ "row " (image.row) }
+            width=(shape.width) height=(shape.height);
+    }
+}
+
+/// Layers, output shapes and parameters of every network.
+pub(super) fn networks(networks: &[NetworkCard]) -> Markup {
+    html! {
+        div.pair {
+            @for network in networks {
+                figure {
+                    h3 { (network.architecture) }
+                    div.scroll { table {
+                        thead { tr { th { "Layer" } th.figure { "Output shape" } th.figure { "Parameters" } } }
+                        tbody {
+                            @for layer in &network.layers {
+                                @let sides: Vec<String> = layer.output_shape.iter().map(usize::to_string).collect();
+                                tr {
+                                    th scope="row" { (layer.layer) }
+                                    td.figure { (sides.join(" × ")) }
+                                    td.figure { (count(layer.n_parameters as u64)) }
+                                }
+                            }
+                        }
+                        tfoot { tr {
+                            th scope="row" { "Total" } td {}
+                            td.figure { (count(network.layers.iter().map(|layer| layer.n_parameters as u64).sum())) }
+                        } }
+                    } }
+                }
+            }
+        }
+    }
+}
+
+/// What ran, what came from the cache, and what it cost.
+pub(super) fn stages(results: &Results) -> Markup {
+    html! {
+        div.scroll { table {
+            thead { tr {
+                th { "Stage" } th { "Kind" } th { "Status" } th.figure { "Time" }
+                th.figure { "CPU time" } th.figure { "Peak memory" } th { "Artifact" }
+            } }
+            tbody {
+                @for stage in &results.stages {
+                    tr {
+                        th scope="row" { (stage.id) }
+                        td { (stage.kind) }
+                        td { @match stage.status { StageStatus::Ran => "ran", StageStatus::Cached => span.minor { "cached" } } }
+                        td.figure { (seconds(stage.seconds)) }
+                        td.figure { (seconds(stage.cpu_seconds)) }
+                        td.figure { (stage.peak_rss_bytes.map_or("–".to_owned(), bytes)) }
+                        td { code.minor { (stage.digest.chars().take(12).collect::<String>()) } }
+                    }
+                }
+            }
+        } }
+        p.note { "Figures of a cached stage are those of the run that made its artifact." }
+    }
+}
+
+/// Where every number comes from.
+pub(super) fn provenance(output: &RunOutput) -> Markup {
+    let results = &output.results;
+    let dataset = &results.dataset;
+    html! {
+        dl {
+            dt { "Pipeline" } dd { (results.pipeline) }
+            dt { "Run" } dd { (results.run) }
+            dt { "Data" } dd {
+                (dataset.name) ": " (count(dataset.n_train as u64)) " training, "
+                (count(dataset.n_validation as u64)) " validation, " (count(dataset.n_test as u64))
+                " test images of " (dataset.shape.height) " × " (dataset.shape.width)
+                @if dataset.shape.channels != 1 { " × " (dataset.shape.channels) }
+                @if dataset.synthetic { " (synthetic)" }
+            }
+            dt { "Seed" } dd { (results.seed) }
+            dt { "Threads" } dd { (results.threads) }
+            @for (key, value) in &results.machine { dt { (key.trim_end_matches("_bytes").replace('_', " ")) } dd { (machine_value(key, value)) } }
+        }
+        h3 { "run.toml" }
+        pre { (output.run_toml) }
+    }
+}
+
+fn machine_value(key: &str, value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            items.iter().map(|item| machine_value("", item)).collect::<Vec<_>>().join(", ")
+        }
+        Value::Number(number) if key.ends_with("_bytes") => {
+            number.as_u64().map_or_else(|| number.to_string(), bytes)
+        }
+        other => other.to_string(),
+    }
+}
