@@ -1,11 +1,16 @@
 //! What stages make and read: the typed artifacts and their form on disk.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::data::{Features, TensorFile, TensorFileError};
+use super::Evaluation;
+use crate::data::{Dataset, Features, Labels, TensorFile, TensorFileError};
+use crate::learn::svm::Svc;
+use crate::metrics::EpochRecord;
+use crate::nn::Network;
 
 /// Type of an artifact; pipeline files are checked against it before anything runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,40 +30,289 @@ pub enum ArtifactType {
 
 /// One artifact in memory.
 pub enum Artifact {
-    /// Features of some images.
-    Features(Features),
+    /// Images and labels.
+    Dataset(Dataset),
+    /// A trained network with its predictions.
+    Network(TrainedNetwork),
+    /// Features of training and test images.
+    Features(FeatureTable),
+    /// A fitted classical classifier with its predictions.
+    Classifier(FittedClassifier),
+    /// Metrics of several models.
+    Evaluation(Box<Evaluation>),
+}
+
+/// A network, how it was trained, and what it says of the test images.
+pub struct TrainedNetwork {
+    /// Weights and architecture.
+    pub network: Network,
+    /// One record per epoch; `seconds` is 0 here and in the stage's notes.
+    pub history: Vec<EpochRecord>,
+    /// Epoch whose weights were kept, counted from 1.
+    pub best_epoch: usize,
+    /// Its softmax as a classifier.
+    pub model: FittedModel,
+}
+
+/// Features of training and test images with their labels.
+pub struct FeatureTable {
+    /// `[n_train, n_features]`, validation rows included.
+    pub train: Features,
+    /// `[n_test, n_features]`.
+    pub test: Features,
+    /// `[n_train]`.
+    pub train_labels: Labels,
+    /// `[n_test]`.
+    pub test_labels: Labels,
+    /// Such as `a3 penultimate`.
+    pub description: String,
+    /// Fingerprint of the network that made them.
+    pub network: String,
+}
+
+/// A classical model and what it says of the test images.
+pub struct FittedClassifier {
+    /// The fitted model.
+    pub svc: Svc,
+    /// What it says of the test images.
+    pub model: FittedModel,
+}
+
+/// What one fitted model of any family is and says; what it cost is in the stage's [`super::Cost`]
+/// notes, so that equal models are equal artifacts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FittedModel {
+    /// `neural`, `classical` or `hybrid`.
+    pub family: String,
+    /// What it reads.
+    pub input: String,
+    /// Number of input features.
+    pub n_features: usize,
+    /// Fingerprint of the network whose softmax or features these are; empty for none.
+    pub network: String,
+    /// Bytes of the stored model.
+    pub model_bytes: u64,
+    /// What only this kind of model has; nothing that differs from run to run.
+    pub details: Map<String, Value>,
+    /// Labels given to the test images; stored as a tensor.
+    #[serde(skip)]
+    pub predicted: Labels,
+}
+
+/// What a classical learner sees of a data set or of a feature table.
+pub struct TableView<'a> {
+    /// Training rows.
+    pub train: Cow<'a, Features>,
+    /// Test rows.
+    pub test: Cow<'a, Features>,
+    /// Labels of the training rows.
+    pub train_labels: &'a Labels,
+    /// What the rows are.
+    pub description: &'a str,
+    /// Fingerprint of the network behind the features.
+    pub network: Option<&'a str>,
+}
+
+impl<'a> TableView<'a> {
+    /// The rows of a data set (raw pixels) or a feature table.
+    ///
+    /// # Panics
+    /// If the artifact is of another type: inputs are checked before a stage runs.
+    pub fn of(artifact: &'a Artifact) -> Self {
+        match artifact {
+            Artifact::Dataset(data) => TableView {
+                train: Cow::Owned(Features::Bytes(data.train.pixels.clone())),
+                test: Cow::Owned(Features::Bytes(data.test.pixels.clone())),
+                train_labels: &data.train.labels,
+                description: "pixels",
+                network: None,
+            },
+            Artifact::Features(table) => TableView {
+                train: Cow::Borrowed(&table.train),
+                test: Cow::Borrowed(&table.test),
+                train_labels: &table.train_labels,
+                description: &table.description,
+                network: Some(&table.network),
+            },
+            other => panic!("{:?} is no table of features", other.artifact_type()),
+        }
+    }
+
+    /// `classical` on pixels, `hybrid` on the features of a network.
+    pub fn family(&self) -> &'static str {
+        if self.network.is_some() { "hybrid" } else { "classical" }
+    }
 }
 
 impl Artifact {
     /// The type.
     pub fn artifact_type(&self) -> ArtifactType {
         match self {
+            Artifact::Dataset(_) => ArtifactType::Dataset,
+            Artifact::Network(_) => ArtifactType::Network,
             Artifact::Features(_) => ArtifactType::Features,
+            Artifact::Classifier(_) => ArtifactType::Classifier,
+            Artifact::Evaluation(_) => ArtifactType::Evaluation,
+        }
+    }
+
+    /// The data set.
+    ///
+    /// # Panics
+    /// If it is of another type: inputs are checked before a stage runs.
+    pub fn dataset(&self) -> &Dataset {
+        match self {
+            Artifact::Dataset(data) => data,
+            other => panic!("{:?} is no data set", other.artifact_type()),
+        }
+    }
+
+    /// The trained network.
+    ///
+    /// # Panics
+    /// If it is of another type: inputs are checked before a stage runs.
+    pub fn network(&self) -> &TrainedNetwork {
+        match self {
+            Artifact::Network(trained) => trained,
+            other => panic!("{:?} is no network", other.artifact_type()),
+        }
+    }
+
+    /// What a network or a classical model says of the test images.
+    ///
+    /// # Panics
+    /// If it is of another type: inputs are checked before a stage runs.
+    pub fn model(&self) -> &FittedModel {
+        match self {
+            Artifact::Network(trained) => &trained.model,
+            Artifact::Classifier(fitted) => &fitted.model,
+            other => panic!("{:?} is no model", other.artifact_type()),
         }
     }
 
     /// Writes the artifact as one file.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), TensorFileError> {
         match self {
-            Artifact::Features(features) => {
-                let mut file = TensorFile::new(json!({"type": "features"}));
-                match features {
-                    Features::Bytes(rows) => file.insert_u8("features", rows.view()),
-                    Features::Floats(rows) => file.insert_f32("features", rows.view()),
-                }
+            Artifact::Dataset(data) => data.to_tensors().write(path),
+            Artifact::Network(trained) => {
+                let mut file = TensorFile::new(json!({
+                    "history": trained.history,
+                    "best_epoch": trained.best_epoch,
+                }));
+                insert_model(&mut file, &trained.model, trained.network.to_tensors());
                 file.write(path)
+            }
+            Artifact::Features(table) => table.to_tensors().write(path),
+            Artifact::Classifier(fitted) => {
+                let mut file = TensorFile::new(json!({}));
+                insert_model(&mut file, &fitted.model, fitted.svc.to_tensors());
+                file.write(path)
+            }
+            Artifact::Evaluation(evaluation) => {
+                TensorFile::new(json!({ "evaluation": evaluation })).write(path)
             }
         }
     }
 
     /// Reads an artifact of a known type.
+    ///
+    /// # Errors
+    /// If the file cannot be read or holds something else.
     pub fn read(expected: ArtifactType, path: &Path) -> Result<Self, TensorFileError> {
         let mut file = TensorFile::read(path)?;
-        match expected {
-            ArtifactType::Features => {
-                Ok(Artifact::Features(Features::Floats(file.take_f32("features")?)))
+        Ok(match expected {
+            ArtifactType::Dataset => Artifact::Dataset(Dataset::from_tensors(file)?),
+            ArtifactType::Network => {
+                let (model, tensors) = take_model(&mut file)?;
+                Artifact::Network(TrainedNetwork {
+                    network: Network::from_tensors(tensors)
+                        .map_err(|error| TensorFileError::Malformed(error.to_string()))?,
+                    history: take(&mut file, "history")?,
+                    best_epoch: take(&mut file, "best_epoch")?,
+                    model,
+                })
             }
-            other => Err(TensorFileError::Malformed(format!("artifact type {other:?}"))),
-        }
+            ArtifactType::Features => Artifact::Features(FeatureTable::from_tensors(file)?),
+            ArtifactType::Classifier => {
+                let (model, tensors) = take_model(&mut file)?;
+                let svc = Svc::from_tensors(tensors)
+                    .map_err(|error| TensorFileError::Malformed(error.to_string()))?;
+                Artifact::Classifier(FittedClassifier { svc, model })
+            }
+            ArtifactType::Evaluation => {
+                Artifact::Evaluation(Box::new(take(&mut file, "evaluation")?))
+            }
+        })
     }
+}
+
+impl FeatureTable {
+    fn to_tensors(&self) -> TensorFile<'_> {
+        let mut file = TensorFile::new(json!({
+            "description": self.description,
+            "network": self.network,
+        }));
+        for (name, features) in [("train", &self.train), ("test", &self.test)] {
+            match features {
+                Features::Bytes(rows) => file.insert_u8(name, rows.view()),
+                Features::Floats(rows) => file.insert_f32(name, rows.view()),
+            }
+        }
+        insert_labels(&mut file, "train_labels", &self.train_labels);
+        insert_labels(&mut file, "test_labels", &self.test_labels);
+        file
+    }
+
+    fn from_tensors(mut file: TensorFile<'static>) -> Result<Self, TensorFileError> {
+        let mut rows = |name: &str| match file.take_u8(name) {
+            Ok(bytes) => Ok(Features::Bytes(bytes)),
+            Err(_) => file.take_f32(name).map(Features::Floats),
+        };
+        let (train, test) = (rows("train")?, rows("test")?);
+        Ok(FeatureTable {
+            train,
+            test,
+            train_labels: take_labels(&mut file, "train_labels")?,
+            test_labels: take_labels(&mut file, "test_labels")?,
+            description: take(&mut file, "description")?,
+            network: take(&mut file, "network")?,
+        })
+    }
+}
+
+/// Adds predictions and the fitted parameters under the prefix `model`.
+fn insert_model<'a>(file: &mut TensorFile<'a>, model: &FittedModel, fitted: TensorFile<'a>) {
+    file.document["model"] = json!(model);
+    file.document["parameters"] = fitted.document.clone();
+    insert_labels(file, "predicted", &model.predicted);
+    file.insert_prefixed("model", fitted);
+}
+
+fn take_model(
+    file: &mut TensorFile<'static>,
+) -> Result<(FittedModel, TensorFile<'static>), TensorFileError> {
+    let mut model: FittedModel = take(file, "model")?;
+    model.predicted = take_labels(file, "predicted")?;
+    let mut fitted = file.take_prefixed("model");
+    fitted.document = file.document["parameters"].take();
+    Ok((model, fitted))
+}
+
+fn insert_labels(file: &mut TensorFile<'_>, name: &str, labels: &Labels) {
+    file.insert_u32(name, labels.mapv(|label| label as u32));
+}
+
+fn take_labels(file: &mut TensorFile<'static>, name: &str) -> Result<Labels, TensorFileError> {
+    Ok(file.take_u32::<ndarray::Ix1>(name)?.mapv(|label| label as usize))
+}
+
+fn take<T: serde::de::DeserializeOwned>(
+    file: &mut TensorFile<'static>,
+    key: &str,
+) -> Result<T, TensorFileError> {
+    serde_json::from_value(file.document[key].take())
+        .map_err(|error| TensorFileError::Malformed(format!("`{key}`: {error}")))
 }

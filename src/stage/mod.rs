@@ -5,18 +5,34 @@
 //! engine knows no kind: it sees [`Kind`] and [`Stage`] only.
 
 mod artifact;
+mod cnn;
+mod dataset;
+mod evaluate;
+mod features;
 mod field;
+mod svm;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::{Map, Value};
 
-pub use artifact::{Artifact, ArtifactType};
+pub use artifact::{
+    Artifact, ArtifactType, FeatureTable, FittedClassifier, FittedModel, TableView, TrainedNetwork,
+};
+pub use evaluate::{EvaluatedModel, EvaluatedNetwork, Evaluation};
 pub use field::{Accepts, Condition, Field};
 
-use crate::data::Sources;
+use crate::data::{DataError, Sources, TensorFileError};
+use crate::learn::svm::SvcError;
+use crate::metrics::MetricsError;
+use crate::nn::NnError;
 use crate::progress::Progress;
+
+/// Every kind a pipeline file can name.
+pub static KINDS: &[&Kind] =
+    &[&dataset::DATASET, &cnn::CNN, &features::FEATURES, &svm::SVM, &evaluate::EVALUATE];
 
 /// One kind of stage: its contract with the pipeline file and with the cache.
 pub struct Kind {
@@ -66,6 +82,9 @@ pub struct Output {
     /// False if the same key could give another artifact next time (a data set that fell back to
     /// generated images, files that may change): later runs make it again and compare digests.
     pub reusable: bool,
+    /// Figures that differ from run to run (times, hit rates). They are kept with the artifact but
+    /// are no part of it: equal models give equal digests, whatever the machine was doing.
+    pub notes: Map<String, Value>,
 }
 
 /// The artifacts of a stage's inputs.
@@ -128,14 +147,121 @@ pub enum StageError {
     /// The user asked to stop; what the stage left in its scratch directory lets it go on.
     #[error("interrupted")]
     Interrupted,
+    /// The data could not be had.
+    #[error(transparent)]
+    Data(DataError),
+    /// A network could not be built, trained or applied.
+    #[error(transparent)]
+    Nn(NnError),
+    /// A support vector machine could not be fitted or applied.
+    #[error(transparent)]
+    Svc(SvcError),
+    /// Labels and predictions do not go together.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// An artifact could not be read or written.
     #[error(transparent)]
-    TensorFile(#[from] crate::data::TensorFileError),
+    TensorFile(#[from] TensorFileError),
 }
+
+/// A room's `Interrupted` becomes the stage's, so that the engine sees one.
+macro_rules! from_room_error {
+    ($error:ident, $variant:ident) => {
+        impl From<$error> for StageError {
+            fn from(error: $error) -> Self {
+                match error {
+                    $error::Interrupted => StageError::Interrupted,
+                    error => StageError::$variant(error),
+                }
+            }
+        }
+    };
+}
+
+from_room_error!(DataError, Data);
+from_room_error!(NnError, Nn);
+from_room_error!(SvcError, Svc);
 
 impl StageError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
-        None
+        match self {
+            StageError::Data(error) => error.hint(),
+            StageError::Nn(error) => error.hint(),
+            StageError::Svc(error) => error.hint(),
+            StageError::Metrics(error) => error.hint(),
+            StageError::Interrupted | StageError::TensorFile(_) => None,
+        }
+    }
+}
+
+/// Parameters as their type.
+///
+/// # Panics
+/// If a kind's fields and its parameter type disagree; a test builds every kind.
+fn typed<T: serde::de::DeserializeOwned>(params: &Map<String, Value>) -> T {
+    serde_json::from_value(Value::Object(params.clone()))
+        .unwrap_or_else(|error| panic!("fields and parameters of a stage disagree: {error}"))
+}
+
+/// The members of a JSON object; none of another value.
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// Cost of one call.
+struct Cost {
+    seconds: f64,
+    cpu_seconds: f64,
+}
+
+/// Calls `work` and says what it cost, all threads of the process counted.
+fn measure<T>(work: impl FnOnce() -> T) -> (T, Cost) {
+    let (wall, cpu) = (Instant::now(), cpu_time::ProcessTime::now());
+    let value = work();
+    let seconds = wall.elapsed().as_secs_f64();
+    (value, Cost { seconds, cpu_seconds: cpu.elapsed().as_secs_f64() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_builds_from_its_defaults_under_every_choice() {
+        for kind in KINDS {
+            let mut params = Map::new();
+            for field in kind.fields {
+                let value = field.default_value().unwrap_or_else(|| match &field.accepts {
+                    Accepts::ChoiceOf(words) => Value::from(words()[0].clone()),
+                    _ => panic!("`{}.{}` needs a default in this test", kind.name, field.name),
+                });
+                params.insert(field.name.to_owned(), value);
+            }
+            for field in kind.fields {
+                let Accepts::Choice(words) = &field.accepts else { continue };
+                for word in *words {
+                    let mut chosen = params.clone();
+                    chosen.insert(field.name.to_owned(), Value::from(*word));
+                    chosen.retain(|name, _| {
+                        let read_if = kind
+                            .fields
+                            .iter()
+                            .find(|field| field.name == name.as_str())
+                            .and_then(|field| field.read_if.as_ref());
+                        read_if.is_none_or(|condition| {
+                            let value = params[condition.field].as_str().unwrap_or_default();
+                            let value = if condition.field == field.name { word } else { value };
+                            condition.is_one_of.contains(&value)
+                        })
+                    });
+                    (kind.build)(&chosen);
+                }
+            }
+            (kind.build)(&params);
+        }
     }
 }

@@ -1,0 +1,218 @@
+//! `evaluate`: metrics of several models on the test images, and paired tests between them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    Accepts, Artifact, ArtifactType, Context, Field, FittedModel, InputArtifact, InputSpec, Inputs,
+    Kind, Output, Stage, StageError, typed,
+};
+use crate::data::{Dataset, ImageSet};
+use crate::metrics::{self, EpochRecord, LayerRow, MetricsError};
+use crate::report::{Comparison, DatasetCard, GalleryImage};
+
+/// The kind.
+pub static EVALUATE: Kind = Kind {
+    name: "evaluate",
+    doc: "metrics of several models on the test images, with paired tests",
+    version: 1,
+    seeded: false,
+    inputs: &[
+        InputSpec {
+            name: "data",
+            accepts: &[ArtifactType::Dataset],
+            many: false,
+            doc: "the test images",
+        },
+        InputSpec {
+            name: "models",
+            accepts: &[ArtifactType::Network, ArtifactType::Classifier],
+            many: true,
+            doc: "models to compare, in the order of the tables",
+        },
+    ],
+    fields: &[Field {
+        name: "gallery",
+        doc: "misclassified images kept per model for the report",
+        accepts: Accepts::Integer { min: 0, max: 1000 },
+        default: Some("24"),
+        read_if: None,
+    }],
+    produces: ArtifactType::Evaluation,
+    build,
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EvaluateStage {
+    gallery: usize,
+}
+
+fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
+    Box::new(typed::<EvaluateStage>(params))
+}
+
+/// What an evaluation found; costs and titles are joined by stage id when a run is written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The data set.
+    pub dataset: DatasetCard,
+    /// Each model, in the order of the pipeline file.
+    pub models: Vec<EvaluatedModel>,
+    /// Every pair of models.
+    pub comparisons: Vec<Comparison>,
+    /// Networks among the models.
+    pub networks: Vec<EvaluatedNetwork>,
+    /// Training images of each class.
+    pub samples: Vec<GalleryImage>,
+}
+
+/// Metrics of one model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvaluatedModel {
+    /// Stage that made it.
+    pub id: String,
+    /// What the model is.
+    pub model: FittedModel,
+    /// Figures on the test images.
+    pub metrics: metrics::Evaluation,
+    /// Some misclassified test images, spread over the test set.
+    pub misclassified: Vec<GalleryImage>,
+}
+
+/// A network's shape and history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvaluatedNetwork {
+    /// Stage that trained it.
+    pub id: String,
+    /// Architecture name.
+    pub architecture: String,
+    /// Summary.
+    pub layers: Vec<LayerRow>,
+    /// One record per epoch, without times.
+    pub history: Vec<EpochRecord>,
+    /// Epoch whose weights were kept.
+    pub best_epoch: usize,
+}
+
+impl Stage for EvaluateStage {
+    fn run(&self, inputs: &Inputs, _: &Context) -> Result<Output, StageError> {
+        let data = inputs.one("data").artifact.dataset();
+        let entries: Vec<&InputArtifact> = inputs.all("models").collect();
+        let labels = data.test.labels.to_vec();
+        let predicted: Vec<Vec<usize>> =
+            entries.iter().map(|entry| entry.artifact.model().predicted.to_vec()).collect();
+        let mut models = Vec::new();
+        for (entry, predicted) in entries.iter().zip(&predicted) {
+            let model = entry.artifact.model();
+            models.push(EvaluatedModel {
+                id: entry.stage_id.clone(),
+                model: model.clone(),
+                metrics: metrics::evaluate(&labels, predicted, &data.class_names)?,
+                misclassified: misclassified(&data.test, model, self.gallery),
+            });
+        }
+        let mut networks = Vec::new();
+        for entry in &entries {
+            let Artifact::Network(trained) = entry.artifact.as_ref() else { continue };
+            networks.push(EvaluatedNetwork {
+                id: entry.stage_id.clone(),
+                architecture: trained.network.architecture().name().to_owned(),
+                layers: trained
+                    .network
+                    .architecture()
+                    .summary(data.test.shape, data.n_classes())?,
+                history: trained.history.clone(),
+                best_epoch: trained.best_epoch,
+            });
+        }
+        let evaluation = Evaluation {
+            dataset: card(data),
+            models,
+            comparisons: comparisons(&entries, &labels, &predicted)?,
+            networks,
+            samples: samples(&data.train, data.n_classes()),
+        };
+        Ok(Output {
+            artifact: Artifact::Evaluation(Box::new(evaluation)),
+            reusable: true,
+            notes: Map::new(),
+        })
+    }
+}
+
+fn card(data: &Dataset) -> DatasetCard {
+    DatasetCard {
+        name: data.name.clone(),
+        n_train: data.train.len() - data.validation_idx.len(),
+        n_validation: data.validation_idx.len(),
+        n_test: data.test.len(),
+        synthetic: data.synthetic,
+        class_names: data.class_names.clone(),
+        shape: data.test.shape,
+    }
+}
+
+/// Every pair; the later model of the file is `a`, so that `a` minus `b` reads "what the classical
+/// head buys".
+fn comparisons(
+    entries: &[&InputArtifact],
+    labels: &[usize],
+    predicted: &[Vec<usize>],
+) -> Result<Vec<Comparison>, MetricsError> {
+    let mut found = Vec::new();
+    for (later, second) in entries.iter().enumerate() {
+        for (earlier, first) in entries[..later].iter().enumerate() {
+            let (a, b) = (second.artifact.model(), first.artifact.model());
+            let paired = metrics::compare_paired(labels, &predicted[later], &predicted[earlier])?;
+            found.push(Comparison {
+                a: second.stage_id.clone(),
+                b: first.stage_id.clone(),
+                test: "mcnemar".to_owned(),
+                p_value: paired.p_value,
+                n_only_a: paired.n_only_a,
+                n_only_b: paired.n_only_b,
+                difference: paired.difference,
+                difference_ci95: paired.difference_ci95,
+                against_own_softmax: !a.network.is_empty()
+                    && a.network == b.network
+                    && a.family == "hybrid"
+                    && b.family == "neural",
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// At most `n_wanted` misclassified test images, evenly spread over all that are.
+fn misclassified(test: &ImageSet, model: &FittedModel, n_wanted: usize) -> Vec<GalleryImage> {
+    let wrong: Vec<usize> =
+        (0..test.len()).filter(|&row| test.labels[row] != model.predicted[row]).collect();
+    let n_shown = n_wanted.min(wrong.len());
+    (0..n_shown)
+        .map(|nth| wrong[nth * wrong.len() / n_shown])
+        .map(|row| gallery_image(test, row, Some(model.predicted[row])))
+        .collect()
+}
+
+/// The first training images of each class, class by class.
+fn samples(train: &ImageSet, n_classes: usize) -> Vec<GalleryImage> {
+    let n_each = if n_classes <= 20 { 10 } else { 3 };
+    (0..n_classes)
+        .flat_map(|class| {
+            (0..train.len())
+                .filter(move |&row| train.labels[row] == class)
+                .take(n_each)
+                .map(|row| gallery_image(train, row, None))
+        })
+        .collect()
+}
+
+fn gallery_image(images: &ImageSet, row: usize, predicted: Option<usize>) -> GalleryImage {
+    GalleryImage {
+        row,
+        label: images.labels[row],
+        predicted,
+        pixels: images.pixels.row(row).to_vec(),
+    }
+}
