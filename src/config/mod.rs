@@ -1,1 +1,139 @@
-//! (under construction)
+//! Pipeline files: TOML as written, checked against the stage kinds, typed.
+//!
+//! Everything is checked before anything runs, and every mistake of the file and of the command
+//! line is reported at once, with its place, what is allowed and the nearest name:
+//!
+//! ```text
+//! text ──tree──▶ located values ──overrides──▶ ──check──▶ drafts ──link──▶ ordered stages
+//! ```
+
+mod check;
+mod error;
+mod link;
+mod nearest;
+mod overrides;
+mod resolved;
+pub mod shipped;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod values;
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+pub use error::{ConfigError, Place, Problem};
+pub use nearest::nearest;
+pub use overrides::Overrides;
+pub use values::allowed;
+
+use crate::stage::{Kind, Stage};
+use error::Problems;
+
+/// Seed of a pipeline file that names none.
+pub const DEFAULT_SEED: u64 = 42;
+
+/// A checked pipeline, ready to plan and run.
+#[derive(Debug, PartialEq)]
+pub struct Pipeline {
+    /// Name, `[a-z0-9_-]+`: directory of its reports.
+    pub name: String,
+    /// Title for people; the name if the file gives none.
+    pub title: String,
+    /// What the pipeline is for.
+    pub description: Option<String>,
+    /// Seed of every seeded stage.
+    pub seed: u64,
+    /// Where the text came from: a file name or `built-in`.
+    pub source: String,
+    /// Stages, each after its inputs; in the order of the file where that leaves a choice.
+    pub stages: Vec<StageSpec>,
+}
+
+/// One checked stage.
+pub struct StageSpec {
+    /// Name in the pipeline file, `[a-z0-9_-]+`.
+    pub id: String,
+    /// Title for people; never part of a cache key.
+    pub title: Option<String>,
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// Checked parameters: defaults filled in, those that the stage does not read removed.
+    pub params: Map<String, Value>,
+    /// Input names with the stages that fill them, in the order that the kind declares.
+    pub inputs: Vec<(String, Vec<String>)>,
+    /// The stage itself.
+    pub stage: Box<dyn Stage>,
+}
+
+impl Pipeline {
+    /// Checks a pipeline file. `file` is its name in messages and becomes `source`.
+    ///
+    /// # Errors
+    /// Every mistake found in the text and in `overrides`.
+    pub fn parse(
+        text: &str,
+        file: &str,
+        kinds: &'static [&'static Kind],
+        overrides: &Overrides,
+    ) -> Result<Pipeline, ConfigError> {
+        let mut problems = Problems::new(file, text);
+        let root = tree::parse(text, &mut problems);
+        let sets = overrides.parse(&mut problems);
+        let Some(mut root) = root else {
+            return Err(problems.into_error());
+        };
+        overrides.apply(&mut root, sets, kinds, &mut problems);
+        let header = check::header(&root, &mut problems);
+        let drafts = check::stages(&root, kinds, &mut problems);
+        let order = link::order(&drafts, &mut problems);
+        let (Some(header), Some(order), true) = (header, order, problems.is_empty()) else {
+            return Err(problems.into_error());
+        };
+        let mut drafts: Vec<Option<check::Draft>> = drafts.into_iter().map(Some).collect();
+        let stages = order.into_iter().filter_map(|idx| drafts[idx].take()?.build()).collect();
+        Ok(Pipeline {
+            title: header.title.unwrap_or_else(|| header.name.clone()),
+            name: header.name,
+            description: header.description,
+            seed: header.seed,
+            source: file.to_owned(),
+            stages,
+        })
+    }
+
+    /// The stage of a name.
+    pub fn stage(&self, id: &str) -> Option<&StageSpec> {
+        self.stages.iter().find(|stage| stage.id == id)
+    }
+}
+
+impl StageSpec {
+    /// The title if the file gives one, else the name.
+    pub fn label(&self) -> &str {
+        self.title.as_deref().unwrap_or(&self.id)
+    }
+}
+
+impl PartialEq for StageSpec {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+            && self.title == other.title
+            && std::ptr::eq(self.kind, other.kind)
+            && self.params == other.params
+            && self.inputs == other.inputs
+    }
+}
+
+impl fmt::Debug for StageSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StageSpec")
+            .field("id", &self.id)
+            .field("title", &self.title)
+            .field("kind", &self.kind.name)
+            .field("params", &self.params)
+            .field("inputs", &self.inputs)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,36 @@
+//! The nearest known name to a misspelt one.
+
+/// The candidate most likely meant by `found`, if any is near: at most a third of the letters
+/// differ (Damerau-Levenshtein, case ignored), or one contains the other.
+pub fn nearest<'a>(found: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let found = found.to_lowercase();
+    let distance = |candidate: &str| {
+        let candidate = candidate.to_lowercase();
+        let n_letters = found.chars().count().max(candidate.chars().count());
+        let n_edits = strsim::damerau_levenshtein(&found, &candidate);
+        let contained = found.len().min(candidate.len()) >= 3
+            && (found.contains(&candidate) || candidate.contains(&found));
+        (n_edits <= (n_letters / 3).max(1) || contained).then_some(n_edits)
+    };
+    candidates
+        .into_iter()
+        .filter_map(|candidate| Some((distance(candidate)?, candidate)))
+        .min_by_key(|(n_edits, _)| *n_edits)
+        .map(|(_, candidate)| candidate)
+}
+
+/// `` `a`, `b`, `c` ``
+pub(super) fn quoted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The hint for an unknown name: the nearest, then all that are allowed.
+pub(super) fn hint(found: &str, allowed: &[&str]) -> Option<String> {
+    let list = quoted(allowed.iter().copied());
+    match nearest(found, allowed.iter().copied()) {
+        _ if allowed.is_empty() => None,
+        Some(name) if allowed.len() == 1 => Some(format!("did you mean `{name}`?")),
+        Some(name) => Some(format!("did you mean `{name}`? allowed: {list}")),
+        None => Some(format!("allowed: {list}")),
+    }
+}

@@ -1,0 +1,127 @@
+//! Changes to a pipeline file from the command line, checked exactly like the file.
+
+use super::error::{Origin, Problems};
+use super::nearest::hint;
+use super::tree::{self, Node, Shape};
+use crate::stage::Kind;
+
+/// What the command line changes. Precedence: the file, `dataset` and `seed`, then `set`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overrides {
+    /// `STAGE.KEY=VALUE` (also `STAGE.inputs.NAME=…` and `seed=…`) as typed; the last of a key
+    /// wins. Values are TOML; a bare word is text.
+    pub set: Vec<String>,
+    /// `--seed N`.
+    pub seed: Option<u64>,
+    /// `--dataset NAME`: replaces `name` in every stage of kind `dataset` and refuses a fallback.
+    pub dataset: Option<String>,
+}
+
+/// One `--set`, parsed.
+pub(super) struct Set {
+    key: String,
+    node: Node,
+}
+
+impl Overrides {
+    /// Parses `set`, so that its syntax is checked even if the file's is broken.
+    pub(super) fn parse(&self, problems: &mut Problems) -> Vec<Set> {
+        let mut sets = Vec::with_capacity(self.set.len());
+        for typed in &self.set {
+            let origin = Origin::Argument(format!("--set {typed}"));
+            let Some((key, value)) = typed.split_once('=') else {
+                let message = format!("`{typed}` has no `=`");
+                problems.add(&origin, message, Some("write `STAGE.KEY=VALUE`".to_owned()));
+                continue;
+            };
+            match tree::parse_argument(value, &origin) {
+                Ok(node) => sets.push(Set { key: key.trim().to_owned(), node }),
+                Err(why) => problems.add(
+                    &origin,
+                    format!("the value of `{key}` is not valid TOML: {why}"),
+                    None,
+                ),
+            }
+        }
+        sets
+    }
+
+    /// Writes the changes into the tree.
+    pub(super) fn apply(
+        &self,
+        root: &mut Node,
+        sets: Vec<Set>,
+        kinds: &[&Kind],
+        problems: &mut Problems,
+    ) {
+        if let Some(seed) = self.seed {
+            let origin = Origin::Argument(format!("--seed {seed}"));
+            root.set("seed", Node { value: Shape::Integer(i128::from(seed)), origin });
+        }
+        if let Some(name) = &self.dataset {
+            replace_dataset(root, name, kinds, problems);
+        }
+        for set in sets {
+            apply_set(root, set, problems);
+        }
+    }
+}
+
+fn replace_dataset(root: &mut Node, name: &str, kinds: &[&Kind], problems: &mut Problems) {
+    let origin = Origin::Argument(format!("--dataset {name}"));
+    let text = |value: &str| Node { value: Shape::Text(value.into()), origin: origin.clone() };
+    let can_fall_back = kinds.iter().any(|kind| {
+        kind.name == "dataset" && kind.fields.iter().any(|field| field.name == "fallback")
+    });
+    let mut n_replaced = 0;
+    if let Some(Node { value: Shape::Table(stages), .. }) = root.get_mut("stage") {
+        for stage in stages {
+            let is_dataset = matches!(
+                stage.node.get("kind").map(|entry| &entry.node.value),
+                Some(Shape::Text(kind)) if kind == "dataset"
+            );
+            if is_dataset {
+                n_replaced += 1;
+                stage.node.set("name", text(name));
+                if can_fall_back {
+                    stage.node.set("fallback", text("none"));
+                }
+            }
+        }
+    }
+    if n_replaced == 0 {
+        problems.add(&origin, "the pipeline has no stage of kind `dataset`".to_owned(), None);
+    }
+}
+
+fn apply_set(root: &mut Node, set: Set, problems: &mut Problems) {
+    let origin = set.node.origin.clone();
+    if set.key == "seed" {
+        root.set("seed", set.node);
+        return;
+    }
+    let Some((id, key)) = set.key.split_once('.').filter(|(_, key)| !key.is_empty()) else {
+        let message = format!("`{}` names no parameter of a stage", set.key);
+        let hint = "write `STAGE.KEY=VALUE` or `seed=VALUE`".to_owned();
+        problems.add(&origin, message, Some(hint));
+        return;
+    };
+    let stages = root.get("stage").and_then(|entry| entry.node.entries()).unwrap_or_default();
+    let ids: Vec<&str> = stages.iter().map(|entry| entry.key.as_str()).collect();
+    if !ids.contains(&id) {
+        problems.add(&origin, format!("unknown stage `{id}`"), hint(id, &ids));
+        return;
+    }
+    let Some(stage) = root.get_mut("stage").and_then(|stages| stages.get_mut(id)) else { return };
+    match key.strip_prefix("inputs.") {
+        Some(input) => {
+            if stage.get("inputs").is_none() {
+                stage.set("inputs", Node { value: Shape::Table(Vec::new()), origin });
+            }
+            if let Some(inputs) = stage.get_mut("inputs") {
+                inputs.set(input, set.node);
+            }
+        }
+        None => stage.set(key, set.node),
+    }
+}

@@ -1,0 +1,62 @@
+//! A checked pipeline back to TOML, with every parameter that it reads.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::Pipeline;
+
+impl Pipeline {
+    /// The resolved pipeline: overrides applied, defaults written out. Parsing it gives an equal
+    /// pipeline, also after defaults change.
+    pub fn to_toml(&self) -> String {
+        let mut out = String::new();
+        line(&mut out, "name", &quoted(&self.name));
+        line(&mut out, "title", &quoted(&self.title));
+        if let Some(description) = &self.description {
+            line(&mut out, "description", &quoted(description));
+        }
+        line(&mut out, "seed", &self.seed.to_string());
+        for stage in &self.stages {
+            let _ = writeln!(out, "\n[stage.{}]", stage.id);
+            line(&mut out, "kind", &quoted(stage.kind.name));
+            if let Some(title) = &stage.title {
+                line(&mut out, "title", &quoted(title));
+            }
+            if !stage.inputs.is_empty() {
+                let inputs: Vec<String> = stage
+                    .inputs
+                    .iter()
+                    .map(|(name, ids)| {
+                        let many =
+                            stage.kind.inputs.iter().any(|spec| spec.name == name && spec.many);
+                        let ids: Vec<String> = ids.iter().map(|id| quoted(id)).collect();
+                        let ids = ids.join(", ");
+                        if many { format!("{name} = [{ids}]") } else { format!("{name} = {ids}") }
+                    })
+                    .collect();
+                line(&mut out, "inputs", &format!("{{ {} }}", inputs.join(", ")));
+            }
+            for (name, value) in &stage.params {
+                line(&mut out, name, &toml_value(value));
+            }
+        }
+        out
+    }
+}
+
+fn line(out: &mut String, key: &str, value: &str) {
+    let _ = writeln!(out, "{key} = {value}");
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// Parameters are booleans, numbers and text; JSON and TOML write the first two alike.
+fn toml_value(value: &Value) -> String {
+    match value {
+        Value::String(text) => quoted(text),
+        other => other.to_string(),
+    }
+}

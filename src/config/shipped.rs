@@ -1,0 +1,31 @@
+//! The pipelines that come with the program.
+
+/// Name and text of each, in the order of `pipeline list`.
+const SHIPPED: &[(&str, &str)] = &[("cnn_svm", include_str!("../../pipelines/cnn_svm.toml"))];
+
+/// Names, in the order of `pipeline list`.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SHIPPED.iter().map(|(name, _)| *name)
+}
+
+/// The text of a shipped pipeline file.
+pub fn text(name: &str) -> Option<&'static str> {
+    SHIPPED.iter().find(|(shipped, _)| *shipped == name).map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Overrides, Pipeline};
+    use crate::stage::KINDS;
+
+    #[test]
+    fn every_shipped_pipeline_is_right_and_named_after_its_file() {
+        for name in names() {
+            let text = text(name).unwrap();
+            let pipeline = Pipeline::parse(text, name, KINDS, &Overrides::default())
+                .unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(pipeline.name, name);
+        }
+    }
+}

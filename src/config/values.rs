@@ -1,0 +1,120 @@
+//! One value against what its field accepts.
+
+use serde_json::{Number, Value};
+
+use super::nearest::{nearest, quoted};
+use super::tree::{Node, Shape};
+use crate::stage::Accepts;
+
+/// What a field accepts, in words: `a whole number from 1 to 1000`.
+pub fn allowed(accepts: &Accepts) -> String {
+    match accepts {
+        Accepts::Boolean => "`true` or `false`".to_owned(),
+        Accepts::Integer { min, max: i64::MAX } => format!("a whole number, at least {min}"),
+        Accepts::Integer { min, max } => format!("a whole number from {min} to {max}"),
+        Accepts::Number { min, max, above_min } => number_range(*min, *max, *above_min),
+        Accepts::WordOrNumber { words, above } => {
+            format!("{} or {}", one_of(words), number_range(*above, f64::INFINITY, true))
+        }
+        Accepts::Choice(words) => one_of(words),
+        Accepts::ChoiceOf(words) => {
+            let words = words();
+            one_of(&words.iter().map(String::as_str).collect::<Vec<_>>())
+        }
+        Accepts::Text => "text".to_owned(),
+    }
+}
+
+fn one_of(words: &[&str]) -> String {
+    match words {
+        [word] => format!("`{word}`"),
+        words => format!("one of {}", quoted(words.iter().copied())),
+    }
+}
+
+fn number_range(min: f64, max: f64, above_min: bool) -> String {
+    // Bounds of the magnitude of `f64::MAX` stand for none.
+    let bounded = |bound: f64| bound.abs() < f64::MAX;
+    match (bounded(min), bounded(max), above_min) {
+        (false, false, _) => "a finite number".to_owned(),
+        (false, true, _) => format!("a number, at most {max}"),
+        (true, false, true) => format!("a number above {min}"),
+        (true, false, false) => format!("a number, at least {min}"),
+        (true, true, true) => format!("a number above {min}, at most {max}"),
+        (true, true, false) => format!("a number from {min} to {max}"),
+    }
+}
+
+/// The checked value in its one form (`10` and `10.0` are the same number).
+///
+/// # Errors
+/// The nearest allowed word, if there is one.
+pub(super) fn check(accepts: &Accepts, node: &Node) -> Result<Value, Option<String>> {
+    let word_among = |words: &[&str]| match &node.value {
+        Shape::Text(text) if words.contains(&text.as_str()) => Ok(Value::String(text.clone())),
+        Shape::Text(text) => {
+            Err(nearest(text, words.iter().copied()).map(|word| format!("did you mean `{word}`?")))
+        }
+        _ => Err(None),
+    };
+    match accepts {
+        Accepts::Boolean => match node.value {
+            Shape::Boolean(boolean) => Ok(Value::Bool(boolean)),
+            _ => Err(None),
+        },
+        Accepts::Integer { min, max } => match node.value {
+            Shape::Integer(integer) => i64::try_from(integer)
+                .ok()
+                .filter(|integer| (min..=max).contains(&integer))
+                .map(Value::from)
+                .ok_or(None),
+            Shape::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => {
+                Err(Some(format!("write `{float}`")))
+            }
+            _ => Err(None),
+        },
+        Accepts::Number { min, max, above_min } => number(node)
+            .filter(|value| if *above_min { value > min } else { value >= min })
+            .filter(|value| value <= max)
+            .and_then(as_json)
+            .ok_or(None),
+        Accepts::WordOrNumber { words, above } => match number(node) {
+            Some(value) if value > *above => as_json(value).ok_or(None),
+            _ => word_among(words),
+        },
+        Accepts::Choice(words) => word_among(words),
+        Accepts::ChoiceOf(words) => {
+            let words = words();
+            word_among(&words.iter().map(String::as_str).collect::<Vec<_>>())
+        }
+        Accepts::Text => match &node.value {
+            Shape::Text(text) => Ok(Value::String(text.clone())),
+            _ => Err(None),
+        },
+    }
+}
+
+/// A declared default in the form that [`check`] gives to the same value in a file: `2` and `2.0`
+/// must not make two keys.
+pub(super) fn normal_form(accepts: &Accepts, value: Value) -> Value {
+    match (accepts, value.as_f64()) {
+        (Accepts::Number { .. } | Accepts::WordOrNumber { .. }, Some(number)) => {
+            as_json(number).unwrap_or(value)
+        }
+        _ => value,
+    }
+}
+
+fn number(node: &Node) -> Option<f64> {
+    let value = match node.value {
+        Shape::Integer(integer) => integer as f64,
+        Shape::Float(float) => float,
+        _ => return None,
+    };
+    value.is_finite().then_some(value)
+}
+
+/// As a JSON number; adding zero turns `-0.0` into `0.0`, so that equal numbers have equal keys.
+fn as_json(value: f64) -> Option<Value> {
+    Number::from_f64(value + 0.0).map(Value::Number)
+}

@@ -1,0 +1,24 @@
+//! What a stage's artifact will be made from.
+
+use crate::cache::{InputProvenance, Provenance};
+use crate::config::StageSpec;
+
+/// The provenance of `stage`; `None` if `digest_of` does not know one of its input stages.
+pub(super) fn of(
+    stage: &StageSpec,
+    seed: u64,
+    digest_of: impl Fn(&str) -> Option<String>,
+) -> Option<Provenance> {
+    let inputs = stage.inputs.iter().map(|(input, ids)| {
+        let many = stage.kind.inputs.iter().any(|spec| spec.name == input && spec.many);
+        let stages = ids.iter().map(|id| Some((id.clone(), digest_of(id)?)));
+        Some(InputProvenance { input: input.clone(), many, stages: stages.collect::<Option<_>>()? })
+    });
+    Some(Provenance {
+        kind: stage.kind.name.to_owned(),
+        version: stage.kind.version,
+        seed: stage.kind.seeded.then_some(seed),
+        params: stage.params.clone(),
+        inputs: inputs.collect::<Option<_>>()?,
+    })
+}
