@@ -1,8 +1,61 @@
-//! The command line: parse, call, print.
+//! The command line: parse, call, print. One file per subcommand.
 
+mod assemble;
+mod compare;
+mod data;
+mod list;
+mod machine;
+mod observer;
+mod outcome;
+mod plan;
+mod run;
+mod target;
+
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
-/// Runs the program.
+use clap::{Parser, Subcommand};
+
+/// Which classifier for these images, what does a classical head on CNN features buy, and what
+/// does it cost?
+#[derive(Parser)]
+#[command(name = "pipeline", version, arg_required_else_help = true)]
+#[command(after_help = "Examples:\n  \
+    pipeline run cnn_svm\n  \
+    pipeline plan cnn_svm --set svm_pixels.c=1\n  \
+    pipeline data show fashion-mnist")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a pipeline: what is cached is restored, the rest is computed, a report is written.
+    Run(run::Args),
+    /// Show what would run, what is cached, and why.
+    Plan(plan::Args),
+    /// List the shipped pipelines and the kinds of stages.
+    List(list::Args),
+    /// Compare the models of finished runs in one table.
+    Compare(compare::Args),
+    /// Fetch, verify or show data sets.
+    Data(data::DataArgs),
+}
+
+/// Parses the command line, runs the subcommand, prints the error and its hint.
+///
+/// Exit codes: 0 done, 1 the run or the data failed, 2 the command line or a pipeline file is wrong.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    // clap itself ends the process with 2 on a usage error and with 0 after `--help`.
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Run(args) => run::run(args),
+        Command::Plan(args) => plan::run(args),
+        Command::List(args) => list::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::Data(args) => observer::Terminal::new(std::io::stderr().is_terminal())
+            .and_then(|terminal| data::run(args, &terminal)),
+    };
+    outcome::exit_code(done)
 }

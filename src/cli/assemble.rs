@@ -1,0 +1,160 @@
+//! Joins what an evaluation found with titles and costs, by stage name.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::config::Pipeline;
+use crate::engine::{StageJournal, Status};
+use crate::report::{
+    ModelResult, NetworkCard, Results, RunOutput, SCHEMA, StageRecord, StageStatus,
+};
+use crate::stage::{ArtifactType, EvaluatedModel, Evaluation};
+
+/// What is known of a run besides its evaluation.
+pub struct RunFacts<'a> {
+    pub pipeline: &'a Pipeline,
+    pub journal: &'a [StageJournal],
+    pub run: String,
+    pub threads: usize,
+    pub machine: Map<String, Value>,
+    pub run_toml: String,
+}
+
+/// The output of a run.
+pub fn assemble(facts: RunFacts, evaluation: &Evaluation) -> RunOutput {
+    let pipeline = facts.pipeline;
+    let costs = Costs {
+        pipeline,
+        journal: facts.journal.iter().map(|stage| (stage.id.as_str(), stage)).collect(),
+    };
+    let networks = evaluation.networks.iter().map(|network| {
+        let seconds = costs.note(&network.id, "epoch_seconds").and_then(Value::as_array);
+        let mut history = network.history.clone();
+        for (epoch, seconds) in history.iter_mut().zip(seconds.into_iter().flatten()) {
+            epoch.seconds = seconds.as_f64().unwrap_or_default();
+        }
+        NetworkCard {
+            id: network.id.clone(),
+            architecture: network.architecture.clone(),
+            layers: network.layers.clone(),
+            history,
+            best_epoch: network.best_epoch,
+        }
+    });
+    let results = Results {
+        schema: SCHEMA,
+        pipeline: pipeline.name.clone(),
+        run: facts.run,
+        dataset: evaluation.dataset.clone(),
+        seed: pipeline.seed,
+        threads: facts.threads,
+        machine: facts.machine,
+        stages: facts.journal.iter().map(stage_record).collect(),
+        models: evaluation.models.iter().map(|model| costs.model_result(model)).collect(),
+        comparisons: evaluation.comparisons.clone(),
+    };
+    RunOutput {
+        results,
+        title: pipeline.title.clone(),
+        networks: networks.collect(),
+        samples: evaluation.samples.clone(),
+        misclassified: evaluation
+            .models
+            .iter()
+            .map(|model| (model.id.clone(), model.misclassified.clone()))
+            .collect(),
+        run_toml: facts.run_toml,
+    }
+}
+
+fn stage_record(stage: &StageJournal) -> StageRecord {
+    StageRecord {
+        id: stage.id.clone(),
+        kind: stage.kind.to_owned(),
+        status: match stage.status {
+            Status::Ran => StageStatus::Ran,
+            Status::Cached => StageStatus::Cached,
+        },
+        seconds: stage.cost.seconds,
+        cpu_seconds: stage.cost.cpu_seconds,
+        peak_rss_bytes: stage.cost.peak_rss_bytes,
+        digest: stage.digest.clone(),
+    }
+}
+
+/// Costs by stage.
+struct Costs<'a> {
+    pipeline: &'a Pipeline,
+    journal: HashMap<&'a str, &'a StageJournal>,
+}
+
+impl<'a> Costs<'a> {
+    fn note(&self, id: &str, name: &str) -> Option<&'a Value> {
+        self.journal.get(id)?.cost.notes.get(name)
+    }
+
+    fn seconds(&self, id: &str, note: &str) -> f64 {
+        self.note(id, note).and_then(Value::as_f64).unwrap_or_default()
+    }
+
+    /// The stages between a model and the images: features, networks. Not the data, not itself.
+    fn behind(&self, id: &str) -> Vec<&'a str> {
+        let mut found = Vec::new();
+        let mut open = vec![id];
+        while let Some(next) = open.pop() {
+            let inputs = self.pipeline.stage(next).map(|stage| stage.inputs.as_slice());
+            for input in inputs.into_iter().flatten().flat_map(|(_, ids)| ids) {
+                let makes = self.pipeline.stage(input).map(|stage| stage.kind.produces);
+                if makes != Some(ArtifactType::Dataset) && !found.contains(&input.as_str()) {
+                    found.push(input.as_str());
+                    open.push(input);
+                }
+            }
+        }
+        found
+    }
+
+    /// Fit cost is the model's own; `total_fit_seconds` in the details adds the network and the
+    /// features it stands on. Predicting goes from pixels to labels, features included.
+    fn model_result(&self, model: &EvaluatedModel) -> ModelResult {
+        let EvaluatedModel { id, model: fitted, metrics, .. } = model;
+        let behind = self.behind(id);
+        let sum = |note: &str| behind.iter().map(|id| self.seconds(id, note)).sum::<f64>();
+        let fit_seconds = self.seconds(id, "fit_seconds");
+        let own_predict_seconds = self.seconds(id, "predict_seconds");
+        let mut details = fitted.details.clone();
+        if let Some(Value::Object(more)) = self.note(id, "details") {
+            details.extend(more.clone());
+        }
+        if !behind.is_empty() {
+            let total = fit_seconds + sum("fit_seconds") + sum("extract_train_seconds");
+            details.insert("total_fit_seconds".into(), json!(total));
+            details.insert("head_predict_seconds".into(), json!(own_predict_seconds));
+        }
+        let stage = self.journal.get(id.as_str());
+        ModelResult {
+            id: id.clone(),
+            title: self.pipeline.stage(id).map_or(id.as_str(), |stage| stage.label()).to_owned(),
+            family: fitted.family.clone(),
+            input: fitted.input.clone(),
+            n_features: fitted.n_features,
+            accuracy: metrics.accuracy,
+            accuracy_ci95: metrics.accuracy_ci95,
+            macro_precision: metrics.macro_average.precision,
+            macro_recall: metrics.macro_average.recall,
+            macro_f1: metrics.macro_average.f1,
+            weighted_precision: metrics.weighted_average.precision,
+            weighted_recall: metrics.weighted_average.recall,
+            weighted_f1: metrics.weighted_average.f1,
+            per_class: metrics.per_class.clone(),
+            confusion: metrics.confusion.clone(),
+            fit_seconds,
+            fit_cpu_seconds: self.seconds(id, "fit_cpu_seconds"),
+            predict_seconds: own_predict_seconds + sum("extract_test_seconds"),
+            model_bytes: fitted.model_bytes,
+            peak_rss_bytes: stage.and_then(|stage| stage.cost.peak_rss_bytes),
+            details,
+        }
+    }
+}

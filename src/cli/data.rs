@@ -1,0 +1,178 @@
+//! `pipeline data`: fetch, verify and show data sets.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::target::sources;
+use crate::data::download::Patience;
+use crate::data::{self, Dataset, registry};
+use crate::progress::Progress;
+
+/// Fetch, verify and show data sets.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  pipeline data verify fashion-mnist\n  pipeline data show garments --out garments.png"
+)]
+pub struct DataArgs {
+    #[command(subcommand)]
+    command: DataCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DataCommand {
+    /// Download a data set into the user's cache directory, or into DIR, and check it.
+    ///
+    /// Example: pipeline data fetch fashion-mnist --data ./fashion-mnist
+    Fetch {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Check every file of a data set: ok, damaged or missing. Fails unless all are ok.
+    ///
+    /// Example: pipeline data verify fashion-mnist
+    Verify {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print what a data set holds and write a PNG of its first images and of one per class.
+    ///
+    /// Example: pipeline data show garments --out garments.png
+    Show {
+        #[command(flatten)]
+        place: Place,
+        /// PNG file to write: the first 25 images, then one per class, 5 a line.
+        #[arg(long, value_name = "FILE.png")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// Which data set, and where; `PIPELINE_DATA` and `PIPELINE_MIRROR` count too.
+#[derive(Debug, Args)]
+struct Place {
+    /// fashion-mnist, garments, garments-small, or idx with --data.
+    #[arg(default_value = "fashion-mnist")]
+    name: String,
+    /// Directory of the data set's files; without it, PIPELINE_DATA (not for fetch), then the
+    /// user's cache directory. PIPELINE_MIRROR replaces the base URL of downloads.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Print one JSON document on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the subcommand; an error also if `verify` finds a file that is not ok.
+pub fn run(args: DataArgs, progress: &dyn Progress) -> anyhow::Result<()> {
+    match args.command {
+        DataCommand::Fetch { place } => fetch(&place, progress),
+        DataCommand::Verify { place } => verify(&place, progress),
+        DataCommand::Show { place, out } => show(&place, out, progress),
+    }
+}
+
+fn fetch(place: &Place, progress: &dyn Progress) -> anyhow::Result<()> {
+    let sources = sources(place.data.clone());
+    let directory = registry::fetch_directory(&place.name, &sources)?;
+    let n_fetched =
+        registry::fetch(&place.name, &directory, &sources, &Patience::default(), progress)?;
+    let shown = directory.display();
+    match (place.json, n_fetched) {
+        (true, _) => println!(
+            "{:#}",
+            json!({"name": place.name, "directory": directory, "n_fetched": n_fetched})
+        ),
+        (false, 0) => println!("{} is complete in {shown}; nothing to download", place.name),
+        (false, _) => println!("{}: {n_fetched} files downloaded to {shown}", place.name),
+    }
+    Ok(())
+}
+
+fn verify(place: &Place, progress: &dyn Progress) -> anyhow::Result<()> {
+    let checks = registry::verify(&place.name, &sources(place.data.clone()), progress)?;
+    let n_bad = checks.iter().filter(|check| check.fault.is_some()).count();
+    if place.json {
+        let files: Vec<_> = checks
+            .iter()
+            .map(|check| {
+                json!({
+                    "path": check.path,
+                    "state": check.state(),
+                    "fault": check.fault.as_ref().map(ToString::to_string),
+                })
+            })
+            .collect();
+        println!("{:#}", json!({"name": place.name, "ok": n_bad == 0, "files": files}));
+    } else {
+        for check in &checks {
+            println!("{:8} {}", check.state(), check.path.display());
+            if let Some(fault) = &check.fault {
+                println!("         {fault}");
+            }
+        }
+    }
+    match checks.into_iter().find_map(|check| check.fault) {
+        Some(fault) => Err(fault).context(format!("{n_bad} of 4 files are not ok")),
+        None => Ok(()),
+    }
+}
+
+fn show(place: &Place, out: Option<PathBuf>, progress: &dyn Progress) -> anyhow::Result<()> {
+    let dataset = data::load(&place.name, None, &sources(place.data.clone()), progress)?.dataset;
+    let out = out.unwrap_or_else(|| PathBuf::from(format!("{}.png", dataset.name)));
+    let mut rows: Vec<usize> = (0..dataset.train.len().min(25)).collect();
+    rows.extend(data::sheet::one_per_class(&dataset.train, dataset.n_classes()));
+    let png = data::contact_sheet(&dataset.train, &rows, 5)?;
+    std::fs::write(&out, png).with_context(|| format!("cannot write `{}`", out.display()))?;
+    if place.json {
+        println!("{:#}", card(&dataset, &out));
+    } else {
+        print_card(&dataset);
+        println!("\nfirst 25 images and one per class: {}", out.display());
+    }
+    Ok(())
+}
+
+fn card(dataset: &Dataset, out: &std::path::Path) -> serde_json::Value {
+    let (train, test) = (dataset.train.class_counts(), dataset.test.class_counts());
+    let classes: Vec<_> = dataset
+        .class_names
+        .iter()
+        .enumerate()
+        .map(|(class, name)| {
+            let count = |counts: &[usize]| counts.get(class).copied().unwrap_or(0);
+            json!({"class": class, "name": name, "n_train": count(&train), "n_test": count(&test)})
+        })
+        .collect();
+    json!({
+        "name": dataset.name,
+        "synthetic": dataset.synthetic,
+        "shape": dataset.train.shape,
+        "n_train": dataset.train.len(),
+        "n_test": dataset.test.len(),
+        "classes": classes,
+        "sheet": out,
+    })
+}
+
+fn print_card(dataset: &Dataset) {
+    let shape = dataset.train.shape;
+    let origin = if dataset.synthetic { "SYNTHETIC (generated)" } else { "real images" };
+    println!("{}: {origin}", dataset.name);
+    println!(
+        "{} training and {} test images, {}x{} pixels, {} channel(s)\n",
+        dataset.train.len(),
+        dataset.test.len(),
+        shape.height,
+        shape.width,
+        shape.channels
+    );
+    println!("{:>5}  {:<20} {:>8} {:>8}", "class", "name", "train", "test");
+    let (train, test) = (dataset.train.class_counts(), dataset.test.class_counts());
+    for (class, name) in dataset.class_names.iter().enumerate() {
+        let count = |counts: &[usize]| counts.get(class).copied().unwrap_or(0);
+        println!("{class:>5}  {name:<20} {:>8} {:>8}", count(&train), count(&test));
+    }
+}

@@ -1,0 +1,155 @@
+//! Progress on a terminal, warnings anywhere, and Ctrl-C.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+
+use crate::config::StageSpec;
+use crate::engine::{Observer, StageJournal, Status};
+use crate::progress::Progress;
+
+/// Set by Ctrl-C; everything long asks for it.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Shows a run on stderr: a bar for the running stage, a line for each finished one. Without a
+/// terminal only warnings are printed.
+pub struct Terminal {
+    draws: bool,
+    bar: Mutex<ProgressBar>,
+}
+
+impl Terminal {
+    /// Watches Ctrl-C; the first asks politely, the second ends the process at once.
+    pub fn new(draws: bool) -> anyhow::Result<Self> {
+        ctrlc::set_handler(|| {
+            if INTERRUPTED.swap(true, Ordering::SeqCst) {
+                std::process::exit(1);
+            }
+        })?;
+        Ok(Terminal { draws, bar: Mutex::new(ProgressBar::hidden()) })
+    }
+
+    fn print(&self, line: &str) {
+        self.bar().suspend(|| eprintln!("{line}"));
+    }
+
+    fn bar(&self) -> ProgressBar {
+        // A poisoned lock only means that another thread died while drawing.
+        self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
+    fn set_bar(&self, bar: ProgressBar) {
+        let mut current = self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        current.finish_and_clear();
+        *current = bar;
+    }
+
+    fn start(&self, title: &str) {
+        if !self.draws {
+            return;
+        }
+        let bar = ProgressBar::new(0).with_prefix(title.to_owned());
+        bar.set_style(spinner());
+        bar.enable_steady_tick(std::time::Duration::from_millis(120));
+        self.set_bar(bar);
+    }
+
+    fn show(&self, done: u64, total: u64, note: &str) {
+        if !self.draws {
+            return;
+        }
+        let bar = self.bar();
+        if bar.length() != Some(total) {
+            bar.set_length(total);
+            bar.set_style(gauge());
+        }
+        bar.set_position(done);
+        bar.set_message(note.to_owned());
+    }
+}
+
+fn spinner() -> ProgressStyle {
+    style("{spinner} {prefix}  {elapsed}")
+}
+
+fn gauge() -> ProgressStyle {
+    style("{spinner} {prefix}  [{bar:24}] {elapsed} left {eta}  {msg}")
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .progress_chars("=> ")
+}
+
+impl Observer for Terminal {
+    fn stage_started(&self, stage: &StageSpec) {
+        self.start(&stage.id);
+    }
+
+    fn stage_waiting(&self, stage: &StageSpec) {
+        if self.draws {
+            self.print(&format!("  waiting  {}: another process is making it", stage.id));
+        }
+    }
+
+    fn progress(&self, _stage: &str, done: u64, total: u64, note: &str) {
+        self.show(done, total, note);
+    }
+
+    fn stage_finished(&self, stage: &StageJournal) {
+        if !self.draws {
+            return;
+        }
+        self.set_bar(ProgressBar::hidden());
+        match stage.status {
+            Status::Ran => {
+                let title = stage.title.as_deref().unwrap_or_default();
+                eprintln!("{:>8.1} s  {:24} {title}", stage.cost.seconds, stage.id);
+            }
+            Status::Cached => eprintln!("    cached  {}", stage.id),
+        }
+    }
+
+    fn warning(&self, stage: &str, message: &str) {
+        self.print(&format!("warning: {stage}: {message}"));
+    }
+
+    fn interrupted(&self) -> bool {
+        INTERRUPTED.load(Ordering::SeqCst)
+    }
+}
+
+/// Progress of a command that runs no stages.
+impl Progress for Terminal {
+    fn update(&self, done: u64, total: u64, note: &str) {
+        if self.draws && self.bar().is_hidden() {
+            self.start("");
+        }
+        self.show(done, total, note);
+    }
+
+    fn interrupted(&self) -> bool {
+        INTERRUPTED.load(Ordering::SeqCst)
+    }
+
+    fn warn(&self, message: &str) {
+        self.print(&format!("warning: {message}"));
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.set_bar(ProgressBar::hidden());
+    }
+}
+
+/// A duration for people.
+pub fn human(seconds: f64) -> String {
+    if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else {
+        HumanDuration(std::time::Duration::from_secs_f64(seconds)).to_string()
+    }
+}

@@ -1,0 +1,67 @@
+//! How a command ends: exit code, error and hint.
+
+use std::process::ExitCode;
+
+use crate::cache::CacheError;
+use crate::config::ConfigError;
+use crate::data::DataError;
+use crate::engine::EngineError;
+use crate::report::ReportError;
+
+/// The command line or a pipeline file is wrong.
+const USAGE: u8 = 2;
+
+/// A command line that parses but cannot be meant.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct UsageError {
+    message: String,
+    hint: Option<String>,
+}
+
+impl UsageError {
+    /// A usage error with what to do about it.
+    pub fn new(message: impl Into<String>, hint: impl Into<Option<String>>) -> Self {
+        UsageError { message: message.into(), hint: hint.into() }
+    }
+}
+
+/// Prints an error to stderr and picks the exit code.
+pub fn exit_code(done: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = done else { return ExitCode::SUCCESS };
+    if is_closed_pipe(&error) {
+        return ExitCode::SUCCESS;
+    }
+    if let Some(config) = error.downcast_ref::<ConfigError>() {
+        eprintln!("{}", config.to_string().trim_end());
+        return ExitCode::from(USAGE);
+    }
+    let mut shown = error.to_string();
+    eprintln!("error: {shown}");
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Many errors already end in their cause.
+        if !shown.ends_with(&cause) {
+            eprintln!("  caused by: {cause}");
+            shown = cause;
+        }
+    }
+    if let Some(hint) = hint(&error) {
+        eprintln!("\nhint: {hint}");
+    }
+    ExitCode::from(if error.downcast_ref::<UsageError>().is_some() { USAGE } else { 1 })
+}
+
+fn hint(error: &anyhow::Error) -> Option<String> {
+    let of = error.downcast_ref::<UsageError>().and_then(|e| e.hint.clone());
+    of.or_else(|| error.downcast_ref::<EngineError>().and_then(EngineError::hint))
+        .or_else(|| error.downcast_ref::<CacheError>().and_then(CacheError::hint))
+        .or_else(|| error.downcast_ref::<DataError>().and_then(DataError::hint))
+        .or_else(|| error.downcast_ref::<ReportError>().and_then(ReportError::hint))
+}
+
+/// `pipeline list | head -1` closes our stdout early; that is no failure.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}

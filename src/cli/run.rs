@@ -1,0 +1,131 @@
+//! `pipeline run`: run a pipeline and write its report.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::assemble::{RunFacts, assemble};
+use super::machine;
+use super::observer::{Terminal, human};
+use super::outcome::UsageError;
+use super::target::{Job, Target};
+use crate::engine::{self, RunOptions, Status};
+use crate::report;
+use crate::stage::{Artifact, ArtifactType};
+
+/// Arguments of `run`.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    pipeline run cnn_svm\n  \
+    pipeline run cnn_svm --set svm_pixels.c=1 --seed 7\n  \
+    pipeline run ./mine.toml --data ./fashion-mnist --json")]
+pub struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// Where reports are written.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    out: PathBuf,
+}
+
+/// Runs the pipeline, writes the run directory, prints the table.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let job = args.target.resolve()?;
+    let evaluation = evaluation_stage(&job)?;
+    let directory = args.out.join(&job.pipeline.name);
+    check_writable(&directory)?;
+    let started = jiff::Timestamp::now();
+    let observer = Terminal::new(args.target.draws_progress())?;
+    let options = RunOptions { sources: job.sources.clone(), force: job.force.clone() };
+    let mut outcome = engine::run(&job.pipeline, &job.store, &options, &observer)?;
+    let artifact = outcome.artifact(&evaluation)?;
+    let journal = outcome.stages();
+    let Artifact::Evaluation(evaluation) = artifact.as_ref() else {
+        anyhow::bail!("stage `{evaluation}` made no evaluation");
+    };
+
+    let run = run_name(&directory, started);
+    let facts = RunFacts {
+        pipeline: &job.pipeline,
+        journal: &journal,
+        run_toml: provenance(&job, &run),
+        run: run.clone(),
+        threads: job.threads,
+        machine: machine::describe(&command_line()),
+    };
+    let output = assemble(facts, evaluation);
+    let run_dir = directory.join(&run);
+    report::write_run(&run_dir, &output)?;
+    drop(observer);
+
+    let mut out = std::io::stdout().lock();
+    if args.target.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&output.results)?)?;
+        return Ok(());
+    }
+    let n_cached = journal.iter().filter(|stage| stage.status == Status::Cached).count();
+    writeln!(out, "{}", report::text(&[&output.results])?)?;
+    writeln!(out, "{}\n", report::headline(&output.results))?;
+    let elapsed = jiff::Timestamp::now().duration_since(started).as_secs_f64();
+    writeln!(
+        out,
+        "{n_cached} of {} stages from the cache, {} in all",
+        journal.len(),
+        human(elapsed)
+    )?;
+    writeln!(out, "{}", run_dir.join("report.html").display())?;
+    Ok(())
+}
+
+/// The last stage that makes an evaluation.
+fn evaluation_stage(job: &Job) -> anyhow::Result<String> {
+    let mut stages = job.pipeline.stages.iter().rev();
+    match stages.find(|stage| stage.kind.produces == ArtifactType::Evaluation) {
+        Some(stage) => Ok(stage.id.clone()),
+        None => {
+            let message = format!("pipeline `{}` evaluates nothing", job.pipeline.name);
+            let hint = "add a stage with kind = \"evaluate\" that names the data and the models";
+            Err(UsageError::new(message, hint.to_owned()).into())
+        }
+    }
+}
+
+/// Finds out before the work whether its result can be written: makes and removes a file in the
+/// nearest directory that exists.
+fn check_writable(directory: &Path) -> anyhow::Result<()> {
+    let existing = directory.ancestors().find(|path| path.symlink_metadata().is_ok());
+    let place = existing.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::tempfile_in(place)
+        .map(drop)
+        .with_context(|| format!("cannot write reports into `{}`", directory.display()))
+}
+
+/// The UTC start time, with a number if another run began in the same second.
+fn run_name(directory: &Path, started: jiff::Timestamp) -> String {
+    let name = started.strftime("%Y%m%dT%H%M%SZ").to_string();
+    let free = |name: &String| !directory.join(name).exists();
+    let numbered = (2..).map(|nth| format!("{name}-{nth}"));
+    std::iter::once(name.clone()).chain(numbered).find(free).unwrap_or(name)
+}
+
+/// The resolved pipeline under a comment that says how the run was made.
+fn provenance(job: &Job, run: &str) -> String {
+    format!(
+        "# run {run} of {}\n# pipeline {} with {} threads\n# command: {}\n\n{}",
+        job.pipeline.source,
+        env!("CARGO_PKG_VERSION"),
+        job.threads,
+        command_line(),
+        job.pipeline.to_toml()
+    )
+}
+
+/// The command line as it can be typed again.
+fn command_line() -> String {
+    let words = std::env::args().skip(1).map(|word| {
+        let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,+@".contains(c));
+        if plain { word } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    });
+    let words: Vec<String> = words.collect();
+    format!("pipeline {}", words.join(" ").replace('\n', " "))
+}

@@ -1,0 +1,154 @@
+//! The arguments that `run` and `plan` share: which pipeline, on which data, with which changes.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use super::outcome::UsageError;
+use crate::cache::Store;
+use crate::config::{Overrides, Pipeline, nearest, shipped};
+use crate::data::Sources;
+use crate::engine::Force;
+use crate::stage::KINDS;
+
+/// Which pipeline, data and changes.
+#[derive(clap::Args)]
+pub struct Target {
+    /// Name of a shipped pipeline, or a pipeline file.
+    #[arg(value_name = "NAME|FILE")]
+    pipeline: String,
+    /// Directory that holds the data set's files; nothing else is tried.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Data set to use instead of the one the pipeline names; never falls back to another.
+    #[arg(long, value_name = "NAME")]
+    dataset: Option<String>,
+    /// Change a parameter, such as `--set svm_pixels.c=1`; may be given several times.
+    #[arg(long, value_name = "STAGE.KEY=VALUE")]
+    set: Vec<String>,
+    /// Seed of everything random [default: the pipeline's].
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Threads to use; results do not depend on it [default: all cores].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Run stages again although they are cached: all, or the named ones.
+    #[arg(long, value_name = "STAGE", num_args = 0..=1, default_missing_value = "", action = clap::ArgAction::Append)]
+    force: Vec<String>,
+    /// Where results of stages are kept.
+    #[arg(long, value_name = "DIR", env = "PIPELINE_CACHE", default_value = ".pipeline")]
+    cache: PathBuf,
+    /// Print one JSON document to stdout, progress to stderr.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A checked target.
+pub struct Job {
+    /// The pipeline with the changes applied.
+    pub pipeline: Pipeline,
+    /// The cache.
+    pub store: Store,
+    /// Where data are looked for.
+    pub sources: Sources,
+    /// What to run again.
+    pub force: Force,
+    /// Number of threads.
+    pub threads: usize,
+}
+
+impl Target {
+    /// Checks everything that can be checked before anything runs, and sets the number of threads.
+    pub fn resolve(&self) -> anyhow::Result<Job> {
+        let (text, file) = self.text()?;
+        let overrides =
+            Overrides { set: self.set.clone(), seed: self.seed, dataset: self.dataset.clone() };
+        let pipeline = Pipeline::parse(&text, &file, KINDS, &overrides)?;
+        let force = self.force(&pipeline)?;
+        if let Some(path) = &self.data {
+            check_directory(path)?;
+        }
+        let sources = sources(self.data.clone());
+        let threads = set_threads(self.threads)?;
+        let store = Store::open(&self.cache)?;
+        Ok(Job { pipeline, store, sources, force, threads })
+    }
+
+    /// True if progress may be drawn.
+    pub fn draws_progress(&self) -> bool {
+        std::io::stderr().is_terminal() && (self.json || std::io::stdout().is_terminal())
+    }
+
+    fn text(&self) -> anyhow::Result<(String, String)> {
+        let name = self.pipeline.as_str();
+        let path = Path::new(name);
+        let is_path = path.extension().is_some() || path.components().count() > 1;
+        if is_path {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                UsageError::new(format!("cannot read pipeline file `{name}`: {error}"), None)
+            })?;
+            return Ok((text, name.to_owned()));
+        }
+        if let Some(text) = shipped::text(name) {
+            return Ok((text.to_owned(), format!("{name}.toml (built in)")));
+        }
+        let names: Vec<&str> = shipped::names().collect();
+        let hint = match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("`pipeline list` shows them: {}.", names.join(", ")),
+        };
+        let message = format!("there is no pipeline named `{name}`");
+        Err(UsageError::new(message, format!("{hint} A file is named by its path, ./{name}.toml"))
+            .into())
+    }
+
+    fn force(&self, pipeline: &Pipeline) -> anyhow::Result<Force> {
+        for id in self.force.iter().filter(|id| !id.is_empty()) {
+            if pipeline.stage(id).is_none() {
+                let ids: Vec<&str> =
+                    pipeline.stages.iter().map(|stage| stage.id.as_str()).collect();
+                let message = format!("`--force {id}`: the pipeline has no stage `{id}`");
+                return Err(
+                    UsageError::new(message, format!("its stages: {}", ids.join(", "))).into()
+                );
+            }
+        }
+        Ok(if self.force.is_empty() {
+            Force::Nothing
+        } else if self.force.iter().any(String::is_empty) {
+            Force::All
+        } else {
+            Force::Stages(self.force.clone())
+        })
+    }
+}
+
+/// Where data sets are looked for, given `--data`.
+pub fn sources(explicit: Option<PathBuf>) -> Sources {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    Sources {
+        explicit,
+        environment: variable("PIPELINE_DATA").map(PathBuf::from),
+        downloads: Sources::user_downloads(),
+        mirror: variable("PIPELINE_MIRROR").map(|url| url.to_string_lossy().into_owned()),
+    }
+}
+
+/// A missing `--data` is an error even where the cache would need no data.
+fn check_directory(path: &Path) -> anyhow::Result<()> {
+    let metadata = std::fs::metadata(path)
+        .with_context(|| format!("`--data {}` cannot be read", path.display()))?;
+    anyhow::ensure!(metadata.is_dir(), "`--data {}` is not a directory", path.display());
+    Ok(())
+}
+
+fn set_threads(wanted: Option<u16>) -> anyhow::Result<usize> {
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
+    let n_threads = wanted.map_or(all, usize::from);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(n_threads)
+        .build_global()
+        .context("the threads could not be started")?;
+    Ok(n_threads)
+}

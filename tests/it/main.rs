@@ -1,0 +1,10 @@
+//! The binary as a user runs it, and the rules of the house.
+
+mod architecture;
+mod data_download;
+mod data_files;
+mod errors;
+mod interruption;
+mod project;
+mod real_data;
+mod run;
