@@ -9,10 +9,11 @@ check:
 run *ARGS:
     cargo run --release -- run cnn_svm {{ARGS}}
 
-# One kernel or learner against its peers; needs a Python with torch, scikit-learn and
+# Training and fitting against the peers (set PIPELINE_DATA); needs a Python with torch, scikit-learn and
 # scikit-learn-intelex: `just peers python=/path/to/python`.
 peers python="python3":
-    {{python}} benches/peers/run.py
+    {{python}} benches/peers/c1.py
+    {{python}} benches/peers/svm.py --peers intelex
 
 # Reference numbers of the tests, made anew by other libraries.
 fixtures python="python3":
