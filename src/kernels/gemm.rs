@@ -49,7 +49,7 @@ pub fn gemm(a: Mat<'_>, b: Mat<'_>, c: &mut [f32], accumulate: bool) {
     unsafe { tile(a, b, c.as_mut_ptr(), accumulate, (0, rows), (0, cols)) }
 }
 
-/// `c = a b` as [`gemm`], in parallel over tiles of `tile_rows x tile_cols` of `c`.
+/// `c = a b` as [`gemm()`], in parallel over tiles of `tile_rows x tile_cols` of `c`.
 ///
 /// # Panics
 /// If the shapes do not fit or a tile is empty.

@@ -36,7 +36,7 @@ pub struct Evaluation {
 ///
 /// A ratio with an empty denominator is 0, as scikit-learn's `zero_division=0`. A class without
 /// images still counts in the macro average, as in scikit-learn when all classes are listed.
-/// # Shapes   `labels`, `predicted`: [n_images], values below `class_names.len()`
+/// # Shapes   `labels`, `predicted`: `[n_images]`, values below `class_names.len()`
 /// # Errors   if the lengths differ, are zero, or a value names no class
 pub fn evaluate(
     labels: &[usize],

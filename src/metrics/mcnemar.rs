@@ -28,7 +28,7 @@ pub struct PairedComparison {
 
 /// Compares the predictions of two models.
 ///
-/// # Shapes   all three: [n_images]
+/// # Shapes   all three: `[n_images]`
 /// # Errors   if the lengths differ or are zero
 pub fn compare_paired(
     labels: &[usize],

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::NnError;
 
-/// Parameters of [`super::train`].
+/// Parameters of [`super::train()`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainParams {
     /// Passes over the training images, at least 1.

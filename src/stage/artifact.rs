@@ -78,8 +78,8 @@ pub struct FittedClassifier {
     pub model: FittedModel,
 }
 
-/// What one fitted model of any family is and says; what it cost is in the stage's [`super::Cost`]
-/// notes, so that equal models are equal artifacts.
+/// What one fitted model of any family is and says; what it cost is in the stage's
+/// notes ([`super::Output::notes`]), so that equal models are equal artifacts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FittedModel {
     /// `neural`, `classical` or `hybrid`.

@@ -50,7 +50,7 @@ pub enum Kernel {
 pub enum Engine {
     /// Ours.
     Native,
-    /// linfa-svm, to compare with; up to [`LINFA_MAX_SAMPLES`] samples.
+    /// linfa-svm, to compare with; up to `LINFA_MAX_SAMPLES` samples.
     Linfa,
 }
 
