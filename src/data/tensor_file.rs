@@ -139,7 +139,7 @@ impl<'a> TensorFile<'a> {
         hasher.finalize().to_hex().to_string()
     }
 
-    /// Writes the file; the caller makes it atomic (temporary name, then rename).
+    /// Writes the file; the caller makes it atomic and durable (temporary name, sync, rename).
     pub fn write(&self, path: &Path) -> Result<(), TensorFileError> {
         let malformed =
             |error: &dyn std::fmt::Display| TensorFileError::Malformed(error.to_string());
@@ -167,7 +167,7 @@ impl<'a> TensorFile<'a> {
         for tensor in self.tensors.values() {
             out.write_all(tensor.bytes())?;
         }
-        out.into_inner().map_err(|e| e.into_error())?.sync_all()?;
+        out.flush()?;
         Ok(())
     }
 }
