@@ -18,7 +18,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// The file does not start as its kind of IDX file does.
-    #[error("`{}` starts with {found:#010x}, expected {expected}", .path.display())]
+    #[error("`{}` starts with the magic number {found:#010x}, expected {expected}", .path.display())]
     WrongMagic {
         /// Damaged file.
         path: PathBuf,

@@ -83,7 +83,7 @@ fn each_fault_of_a_file_is_named() {
         (load_with(labels, idx(&[5], &[0, 1, 2, 2, 1])), "6 images"),
         (load_with(labels, idx(&[6], &[0, 1, 3, 3, 1, 0])), "class 2 of 4 has no label"),
         (load_with(labels, idx(&[6], &[0; 6])), "at least 2"),
-        (load_with(images, idx(&[3], &[0; 3])), "starts with 0x00000801, expected 0x00000803"),
+        (load_with(images, idx(&[3], &[0; 3])), "magic number 0x00000801, expected 0x00000803"),
         (load_with(images, idx(&[3, 2, 1], &[0; 6])), "test images [2, 1, 1]"),
         (load_with("t10k-labels-idx1-ubyte.gz", b"<html>".to_vec()), "not a gzip file"),
     ];
