@@ -39,6 +39,9 @@ pub enum Format {
     Json,
     /// A Markdown table.
     Markdown,
+    /// One row per model, unrounded, as a Parquet file on standard output.
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 /// Prints the table to stdout.
@@ -46,14 +49,14 @@ pub enum Format {
 /// # Errors   if a run is missing or damaged, or stdout cannot be written
 pub fn run(args: Args) -> anyhow::Result<()> {
     let printed = render(&args)?;
-    match io::stdout().write_all(printed.as_bytes()) {
+    match io::stdout().write_all(&printed) {
         // `pipeline compare | head` is no failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("cannot write to stdout"),
     }
 }
 
-fn render(args: &Args) -> anyhow::Result<String> {
+fn render(args: &Args) -> anyhow::Result<Vec<u8>> {
     let dirs = match args.runs.as_slice() {
         [] => report::latest_runs(&args.reports)?,
         names => names
@@ -63,12 +66,15 @@ fn render(args: &Args) -> anyhow::Result<String> {
     };
     let runs = dirs.iter().map(|dir| report::read_results(dir)).collect::<Result<Vec<_>, _>>()?;
     let runs: Vec<&report::Results> = runs.iter().collect();
-    Ok(match args.format {
+    let text = match args.format {
+        #[cfg(feature = "parquet")]
+        Format::Parquet => return Ok(report::parquet(&runs)?),
         Format::Table => report::text(&runs)?,
         Format::Csv => report::csv(&runs)?,
         Format::Markdown => report::markdown(&runs)?,
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&json!({ "runs": runs }))?),
-    })
+    };
+    Ok(text.into_bytes())
 }
 
 #[cfg(test)]
@@ -91,7 +97,7 @@ mod tests {
     fn no_runs_give_an_empty_json_document() {
         let place = tempfile::tempdir().unwrap();
         let printed = render(&args(place.path(), &[], Format::Json)).unwrap();
-        let document: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&printed).unwrap();
         assert_eq!(document, json!({ "runs": [] }));
     }
 }

@@ -1,5 +1,6 @@
 //! `pipeline data`: fetch, verify and show data sets.
 
+use std::io::{Write, stdout};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -79,19 +80,20 @@ fn fetch(place: &Place, progress: &dyn Progress) -> anyhow::Result<()> {
     let n_fetched =
         registry::fetch(&place.name, &directory, &sources, &Patience::default(), progress)?;
     let shown = directory.display();
-    match (place.json, n_fetched) {
-        (true, _) => println!(
-            "{:#}",
-            json!({"name": place.name, "directory": directory, "n_fetched": n_fetched})
-        ),
-        (false, 0) => println!("{} is complete in {shown}; nothing to download", place.name),
-        (false, _) => println!("{}: {n_fetched} files downloaded to {shown}", place.name),
-    }
-    Ok(())
+    let name = &place.name;
+    let line = match (place.json, n_fetched) {
+        (true, _) => {
+            format!("{:#}", json!({"name": name, "directory": directory, "n_fetched": n_fetched}))
+        }
+        (false, 0) => format!("{name} is complete in {shown}; nothing to download"),
+        (false, _) => format!("{name}: {n_fetched} files downloaded to {shown}"),
+    };
+    Ok(writeln!(stdout(), "{line}")?)
 }
 
 fn verify(place: &Place, progress: &dyn Progress) -> anyhow::Result<()> {
     let checks = registry::verify(&place.name, &sources(place.data.clone()), progress)?;
+    let mut out = stdout().lock();
     let n_bad = checks.iter().filter(|check| check.fault.is_some()).count();
     if place.json {
         let files: Vec<_> = checks
@@ -104,12 +106,12 @@ fn verify(place: &Place, progress: &dyn Progress) -> anyhow::Result<()> {
                 })
             })
             .collect();
-        println!("{:#}", json!({"name": place.name, "ok": n_bad == 0, "files": files}));
+        writeln!(out, "{:#}", json!({"name": place.name, "ok": n_bad == 0, "files": files}))?;
     } else {
         for check in &checks {
-            println!("{:8} {}", check.state(), check.path.display());
+            writeln!(out, "{:8} {}", check.state(), check.path.display())?;
             if let Some(fault) = &check.fault {
-                println!("         {fault}");
+                writeln!(out, "         {fault}")?;
             }
         }
     }
@@ -127,10 +129,10 @@ fn show(place: &Place, out: Option<PathBuf>, progress: &dyn Progress) -> anyhow:
     let png = data::contact_sheet(&dataset.train, &rows, 5)?;
     std::fs::write(&out, png).with_context(|| format!("cannot write `{}`", out.display()))?;
     if place.json {
-        println!("{:#}", card(&dataset, &out));
+        writeln!(stdout(), "{:#}", card(&dataset, &out))?;
     } else {
-        print_card(&dataset);
-        println!("\nfirst 25 images and one per class: {}", out.display());
+        print_card(&dataset)?;
+        writeln!(stdout(), "\nfirst 25 images and one per class: {}", out.display())?;
     }
     Ok(())
 }
@@ -157,22 +159,25 @@ fn card(dataset: &Dataset, out: &std::path::Path) -> serde_json::Value {
     })
 }
 
-fn print_card(dataset: &Dataset) {
+fn print_card(dataset: &Dataset) -> std::io::Result<()> {
+    let mut out = stdout().lock();
     let shape = dataset.train.shape;
     let origin = if dataset.synthetic { "SYNTHETIC (generated)" } else { "real images" };
-    println!("{}: {origin}", dataset.name);
-    println!(
+    writeln!(out, "{}: {origin}", dataset.name)?;
+    writeln!(
+        out,
         "{} training and {} test images, {}x{} pixels, {} channel(s)\n",
         dataset.train.len(),
         dataset.test.len(),
         shape.height,
         shape.width,
         shape.channels
-    );
-    println!("{:>5}  {:<20} {:>8} {:>8}", "class", "name", "train", "test");
+    )?;
+    writeln!(out, "{:>5}  {:<20} {:>8} {:>8}", "class", "name", "train", "test")?;
     let (train, test) = (dataset.train.class_counts(), dataset.test.class_counts());
     for (class, name) in dataset.class_names.iter().enumerate() {
         let count = |counts: &[usize]| counts.get(class).copied().unwrap_or(0);
-        println!("{class:>5}  {name:<20} {:>8} {:>8}", count(&train), count(&test));
+        writeln!(out, "{class:>5}  {name:<20} {:>8} {:>8}", count(&train), count(&test))?;
     }
+    Ok(())
 }

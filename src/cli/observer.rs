@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
+use super::outcome::say;
 use crate::config::StageSpec;
 use crate::engine::{Observer, StageJournal, Status};
 use crate::progress::Progress;
@@ -31,7 +32,7 @@ impl Terminal {
     }
 
     fn print(&self, line: &str) {
-        self.bar().suspend(|| eprintln!("{line}"));
+        self.bar().suspend(|| say(line));
     }
 
     fn bar(&self) -> ProgressBar {
@@ -106,9 +107,9 @@ impl Observer for Terminal {
         match stage.status {
             Status::Ran => {
                 let title = stage.title.as_deref().unwrap_or_default();
-                eprintln!("{:>8.1} s  {:24} {title}", stage.cost.seconds, stage.id);
+                say(&format!("{:>8.1} s  {:24} {title}", stage.cost.seconds, stage.id));
             }
-            Status::Cached => eprintln!("    cached  {}", stage.id),
+            Status::Cached => say(&format!("    cached  {}", stage.id)),
         }
     }
 

@@ -1,5 +1,6 @@
 //! How a command ends: exit code, error and hint.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use crate::cache::CacheError;
@@ -33,22 +34,29 @@ pub fn exit_code(done: anyhow::Result<()>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if let Some(config) = error.downcast_ref::<ConfigError>() {
-        eprintln!("{}", config.to_string().trim_end());
+        say(config.to_string().trim_end());
         return ExitCode::from(USAGE);
     }
     let mut shown = error.to_string();
-    eprintln!("error: {shown}");
+    say(&format!("error: {shown}"));
     for cause in error.chain().skip(1).map(ToString::to_string) {
         // Many errors already end in their cause.
         if !shown.ends_with(&cause) {
-            eprintln!("  caused by: {cause}");
+            say(&format!("  caused by: {cause}"));
             shown = cause;
         }
     }
     if let Some(hint) = hint(&error) {
-        eprintln!("\nhint: {hint}");
+        say(&format!("\nhint: {hint}"));
     }
-    ExitCode::from(if error.downcast_ref::<UsageError>().is_some() { USAGE } else { 1 })
+    let is_usage = error.downcast_ref::<UsageError>().is_some()
+        || matches!(error.downcast_ref(), Some(ReportError::RunNotFound { .. }));
+    ExitCode::from(if is_usage { USAGE } else { 1 })
+}
+
+/// A line on stderr; a closed or full stderr is no reason to fail (`eprintln!` would panic).
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn hint(error: &anyhow::Error) -> Option<String> {

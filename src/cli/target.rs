@@ -16,8 +16,8 @@ use crate::stage::KINDS;
 #[derive(clap::Args)]
 pub struct Target {
     /// Name of a shipped pipeline, or a pipeline file.
-    #[arg(value_name = "NAME|FILE")]
-    pipeline: String,
+    #[arg(value_name = "NAME|FILE", required_unless_present = "force")]
+    pipeline: Option<String>,
     /// Directory that holds the data set's files; nothing else is tried.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -61,11 +61,12 @@ pub struct Job {
 impl Target {
     /// Checks everything that can be checked before anything runs, and sets the number of threads.
     pub fn resolve(&self) -> anyhow::Result<Job> {
-        let (text, file) = self.text()?;
+        let (name, forced) = self.name_and_forced()?;
+        let (text, file) = text(name)?;
         let overrides =
             Overrides { set: self.set.clone(), seed: self.seed, dataset: self.dataset.clone() };
         let pipeline = Pipeline::parse(&text, &file, KINDS, &overrides)?;
-        let force = self.force(&pipeline)?;
+        let force = force(forced, &pipeline)?;
         if let Some(path) = &self.data {
             check_directory(path)?;
         }
@@ -80,48 +81,60 @@ impl Target {
         std::io::stderr().is_terminal() && (self.json || std::io::stdout().is_terminal())
     }
 
-    fn text(&self) -> anyhow::Result<(String, String)> {
-        let name = self.pipeline.as_str();
-        let path = Path::new(name);
-        let is_path = path.extension().is_some() || path.components().count() > 1;
-        if is_path {
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                UsageError::new(format!("cannot read pipeline file `{name}`: {error}"), None)
-            })?;
-            return Ok((text, name.to_owned()));
-        }
-        if let Some(text) = shipped::text(name) {
-            return Ok((text.to_owned(), format!("{name}.toml (built in)")));
-        }
-        let names: Vec<&str> = shipped::names().collect();
-        let hint = match nearest(name, names.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("`pipeline list` shows them: {}.", names.join(", ")),
-        };
-        let message = format!("there is no pipeline named `{name}`");
-        Err(UsageError::new(message, format!("{hint} A file is named by its path, ./{name}.toml"))
-            .into())
-    }
-
-    fn force(&self, pipeline: &Pipeline) -> anyhow::Result<Force> {
-        for id in self.force.iter().filter(|id| !id.is_empty()) {
-            if pipeline.stage(id).is_none() {
-                let ids: Vec<&str> =
-                    pipeline.stages.iter().map(|stage| stage.id.as_str()).collect();
-                let message = format!("`--force {id}`: the pipeline has no stage `{id}`");
-                return Err(
-                    UsageError::new(message, format!("its stages: {}", ids.join(", "))).into()
-                );
+    /// In `run --force NAME` the word belongs to `--force` as it is read; it is the pipeline, and
+    /// all of it is forced.
+    fn name_and_forced(&self) -> anyhow::Result<(&str, &[String])> {
+        static ALL: [String; 1] = [String::new()];
+        match (self.pipeline.as_deref(), self.force.as_slice()) {
+            (Some(name), forced) => Ok((name, forced)),
+            (None, [name]) if !name.is_empty() => Ok((name, &ALL)),
+            (None, _) => {
+                let hint = "write `pipeline run NAME --force [STAGE]`".to_owned();
+                Err(UsageError::new("which pipeline is not said", hint).into())
             }
         }
-        Ok(if self.force.is_empty() {
-            Force::Nothing
-        } else if self.force.iter().any(String::is_empty) {
-            Force::All
-        } else {
-            Force::Stages(self.force.clone())
-        })
     }
+}
+
+/// The text of a pipeline and what to call it in messages.
+fn text(name: &str) -> anyhow::Result<(String, String)> {
+    let path = Path::new(name);
+    let is_path = path.extension().is_some() || path.components().count() > 1;
+    if is_path {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            UsageError::new(format!("cannot read pipeline file `{name}`: {error}"), None)
+        })?;
+        return Ok((text, name.to_owned()));
+    }
+    if let Some(text) = shipped::text(name) {
+        return Ok((text.to_owned(), format!("{name}.toml (built in)")));
+    }
+    let names: Vec<&str> = shipped::names().collect();
+    let hint = match nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("`pipeline list` shows them: {}.", names.join(", ")),
+    };
+    let message = format!("there is no pipeline named `{name}`");
+    Err(UsageError::new(message, format!("{hint} A file is named by its path, ./{name}.toml"))
+        .into())
+}
+
+/// What `--force` asks for; an empty word means all.
+fn force(words: &[String], pipeline: &Pipeline) -> anyhow::Result<Force> {
+    for id in words.iter().filter(|id| !id.is_empty()) {
+        if pipeline.stage(id).is_none() {
+            let ids: Vec<&str> = pipeline.stages.iter().map(|stage| stage.id.as_str()).collect();
+            let message = format!("`--force {id}`: the pipeline has no stage `{id}`");
+            return Err(UsageError::new(message, format!("its stages: {}", ids.join(", "))).into());
+        }
+    }
+    Ok(if words.is_empty() {
+        Force::Nothing
+    } else if words.iter().any(String::is_empty) {
+        Force::All
+    } else {
+        Force::Stages(words.to_vec())
+    })
 }
 
 /// Where data sets are looked for, given `--data`.

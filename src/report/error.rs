@@ -94,7 +94,9 @@ impl ReportError {
                     None => "there are no runs yet; `pipeline run cnn_svm` makes one".to_owned(),
                 });
             }
-            ReportError::Read { .. } => "`pipeline runs list` shows the runs that are there",
+            ReportError::Read { .. } => {
+                "`pipeline run cnn_svm` makes a run; a run directory holds `results.json`"
+            }
             ReportError::Malformed { .. } | ReportError::Schema { .. } => {
                 "run the pipeline again; unchanged stages come from the cache"
             }

@@ -16,4 +16,6 @@ pub use results::{
     StageRecord, StageStatus,
 };
 pub use run_dir::{find_run, latest_run, latest_runs, read_results, write_run};
+#[cfg(feature = "parquet")]
+pub use tables::parquet;
 pub use tables::{SYNTHETIC_NOTICE, csv, markdown, results_frame, summary_frame, text};

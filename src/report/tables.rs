@@ -103,6 +103,16 @@ pub fn csv(runs: &[&Results]) -> Result<String, ReportError> {
     Ok(String::from_utf8_lossy(&written).into_owned())
 }
 
+/// The rows of [`csv`] as a Parquet file.
+///
+/// # Errors   if polars cannot build or write the frame
+#[cfg(feature = "parquet")]
+pub fn parquet(runs: &[&Results]) -> Result<Vec<u8>, ReportError> {
+    let mut written = Vec::new();
+    ParquetWriter::new(&mut written).finish(&mut results_frame(runs)?)?;
+    Ok(written)
+}
+
 /// The summary as aligned text for a terminal.
 ///
 /// Why not the frame's own `Display`: it cuts columns and texts, and is told otherwise only through

@@ -277,3 +277,26 @@ fn a_full_disk_is_an_error_and_leaves_nothing_half_written() {
         assert!(Path::new(line).extension().is_some_and(|ext| ext == "json"), "{line}");
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_full_or_closed_stream_is_no_panic() {
+    use std::process::Stdio;
+    let project = Project::small();
+    project.write("empty.toml", "");
+    let full = || Stdio::from(std::fs::File::options().write(true).open("/dev/full").unwrap());
+    let status = project.command(&["plan", "./empty.toml"]).stderr(full()).status().unwrap();
+    assert_eq!(status.code(), Some(USAGE));
+    for args in [&["list"][..], &["data", "show", "garments-small"], &["plan", "./small.toml"]] {
+        let output = project.command(args).stdout(full()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(FAILED), "{args:?}: {stderr}");
+        assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
+    }
+}
+
+#[test]
+fn a_run_that_does_not_exist_is_a_wrong_command_line() {
+    let project = Project::small();
+    project.run(&["compare", "nothing"]).fails(USAGE, &["nothing"]);
+}

@@ -146,6 +146,33 @@ fn force_runs_again_and_finds_the_same() {
     assert_eq!(first, digests(&results));
     project.run(&["run", "./small.toml", "--force"]).ok();
     assert_eq!(ran(&project.results("small")).len(), 6);
+    // The word after `--force` may be the pipeline.
+    project.run(&["run", "--force", "./small.toml"]).ok();
+    assert_eq!(ran(&project.results("small")).len(), 6);
+}
+
+#[test]
+fn compare_joins_runs_in_every_format() {
+    let project = Project::small();
+    project.run(&["run", "./small.toml"]).ok();
+    project.run(&["run", "./small.toml", "--seed", "8"]).ok();
+    let runs: Vec<String> = std::fs::read_dir(project.path("reports/small"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "latest")
+        .map(|name| format!("small/{name}"))
+        .collect();
+    assert_eq!(runs.len(), 2);
+    for format in ["table", "csv", "markdown"] {
+        let args = ["compare", &runs[0], &runs[1], "--format", format];
+        let text = project.run(&args).ok().stdout();
+        assert_eq!(text.matches("SVM on features").count(), 2, "{format}:\n{text}");
+    }
+    let args = ["compare", &runs[0], &runs[1], "--format", "json"];
+    let document: Value = serde_json::from_str(&project.run(&args).ok().stdout()).unwrap();
+    assert_eq!(document["runs"].as_array().unwrap().len(), 2);
+    let newest = project.run(&["compare", "small"]).ok().stdout();
+    assert_eq!(newest.matches("SVM on features").count(), 1, "{newest}");
 }
 
 #[test]
