@@ -17,7 +17,7 @@ pub const N_QUERIES: usize = 12;
 /// Rows of a tile.
 pub const N_ROWS: usize = 32;
 /// Features of one pass over a tile.
-pub const BLOCK: usize = 256;
+pub const BLOCK: usize = 192;
 
 /// Dot products of a tile, `[query][row]`.
 pub type Tile = [[f32; N_ROWS]; N_QUERIES];

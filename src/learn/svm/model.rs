@@ -13,7 +13,7 @@ use super::block::Block;
 use super::gram::{Panel, Resolved, first_not_finite, normalised};
 use super::params::SvcError;
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
-use crate::kernels::{Cpu, smo};
+use crate::kernels::{Cpu, bytes, smo};
 use crate::progress::{Progress, Silent};
 
 /// Samples predicted together, for which the support vectors are read once; fixed, so that results
@@ -317,7 +317,7 @@ impl Svc {
     pub fn from_tensors(mut file: TensorFile<'static>) -> Result<Self, SvcError> {
         let malformed = |what: &str| TensorFileError::Malformed(what.to_owned());
         let read = |name: &str| file.document.get(name).cloned().unwrap_or_default();
-        let resolved = serde_json::from_value(read("resolved"))
+        let resolved: Resolved = serde_json::from_value(read("resolved"))
             .map_err(|_| malformed("kernel of the classifier"))?;
         let classes: Vec<usize> = serde_json::from_value(read("classes"))
             .map_err(|_| malformed("classes of the classifier"))?;
@@ -344,8 +344,15 @@ impl Svc {
             && report.n_support_per_class.len() == n_classes
             && report.n_support_per_class.iter().try_fold(0usize, |a, &n| a.checked_add(n))
                 == Some(n_support);
+        let fits = fits
+            && classes.is_sorted_by(|a, b| a < b)
+            && resolved.gamma > 0.0
+            && resolved.gamma.is_finite()
+            && bias.iter().chain(&dual_coef).all(|v| v.is_finite())
+            && first_not_finite(&support).is_none()
+            && !matches!(&support, Features::Bytes(rows) if rows.ncols() > bytes::MAX_FEATURES);
         if !fits {
-            return Err(malformed("parts of the classifier differ in size").into());
+            return Err(malformed("parts of the classifier do not fit together").into());
         }
         let support_idx = support_idx.iter().map(|&i| i as usize).collect();
         Ok(Svc::new(resolved, classes, support, support_idx, dual_coef, bias.to_vec(), report))

@@ -1,10 +1,13 @@
 //! Behaviour of the whole classifier on small generated data.
 
+mod input;
+mod optimality;
+
 use linfa::ParamGuard;
 use linfa::traits::Predict;
 use ndarray::Array2;
 
-use super::{Engine, Gamma, Kernel, Svc, SvcError, SvcParams};
+use super::{Engine, Gamma, Kernel, Svc, SvcParams};
 use crate::data::{Features, Labels, Rng};
 use crate::progress::Silent;
 
@@ -96,29 +99,6 @@ fn stored_models_predict_the_same() {
         assert_eq!(read.report().objective, svc.report().objective);
         assert_eq!(read.report().n_iterations.is_none(), engine == Engine::Linfa);
     }
-}
-
-#[test]
-fn bad_input_is_refused_with_its_values() {
-    let (features, labels) = blobs(30, 4, 3);
-    assert!(matches!(
-        SvcParams::new().c(0.0).check(),
-        Err(SvcError::NotPositive { name: "c", found: 0.0 })
-    ));
-    let params = SvcParams::new().check().unwrap();
-    let same = Labels::zeros(30);
-    assert!(matches!(params.fit_with(&features, &same, &Silent), Err(SvcError::OneClass { .. })));
-    let short = Labels::zeros(3);
-    assert!(matches!(
-        params.fit_with(&features, &short, &Silent),
-        Err(SvcError::LengthMismatch { n_samples: 30, n_labels: 3 })
-    ));
-    let Features::Floats(mut rows) = features else { unreachable!() };
-    rows[[4, 2]] = f32::NAN;
-    assert!(matches!(
-        params.fit_with(&Features::Floats(rows), &labels, &Silent),
-        Err(SvcError::NotFinite { row: 4, column: 2, .. })
-    ));
 }
 
 // The fixtures are made by tests/reference/svc_fixtures.py (library version and seed inside).
