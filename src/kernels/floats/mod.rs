@@ -2,7 +2,7 @@
 //!
 //! Every product is a chain of fused multiply-adds over features 0, 1, 2, …, at every instruction
 //! level and for every batch: a kernel value never depends on which rows it was computed with.
-//! Features are taken in blocks of [`BLOCK`] so that a row panel stays in the second-level cache;
+//! Features are taken in blocks of [`BLOCK`] so that panels of rows and queries stay near the core;
 //! partial sums are stored and reloaded between blocks, which changes no bit.
 
 #[cfg(target_arch = "x86_64")]
@@ -17,7 +17,7 @@ pub const N_QUERIES: usize = 12;
 /// Rows of a tile.
 pub const N_ROWS: usize = 32;
 /// Features of one pass over a tile.
-pub const BLOCK: usize = 192;
+pub const BLOCK: usize = 256;
 
 /// Dot products of a tile, `[query][row]`.
 pub type Tile = [[f32; N_ROWS]; N_QUERIES];
