@@ -1,4 +1,5 @@
-//! Support vector machines on Fashion-MNIST: `PIPELINE_DATA=DIR cargo bench --bench svm [CASE…]`.
+//! Support vector machines on Fashion-MNIST: `PIPELINE_DATA=DIR cargo bench --bench svm -- [CASE…]`, for
+//! example `cargo bench --bench svm -- pixels`.
 //!
 //! Cases: `pixels`, `relu128`, `relu128-linear`, `relu5408`. Features are ReLU of seeded random
 //! projections of the pixels. Prints one JSON line a case.

@@ -204,4 +204,35 @@ mod tests {
         }
         assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
     }
+
+    #[test]
+    fn sums_over_rows_are_right_at_every_length() {
+        for n in [0, 1, 7, 8, 9, 15, 16, 17, 784] {
+            let mut rng = Rng::new(n as u64, &["smo"]);
+            let rows: Vec<Vec<f32>> =
+                (0..6).map(|_| (0..n).map(|_| rng.unit_f32()).collect()).collect();
+            let value: Vec<f64> = (0..n).map(|_| f64::from(rng.normal_f32())).collect();
+            for n_rows in 0..=6 {
+                let changes: Vec<f64> = (0..n_rows).map(|s| 0.5 - 0.25 * s as f64).collect();
+                let rows: Vec<&[f32]> = rows[..n_rows].iter().map(Vec::as_slice).collect();
+                let mut first = None;
+                for cpu in Cpu::all() {
+                    let mut found = value.clone();
+                    subtract_rows(cpu, &mut found, &changes, &rows);
+                    for (t, (before, after)) in value.iter().zip(&found).enumerate() {
+                        let sum: f64 =
+                            changes.iter().zip(&rows).map(|(c, row)| c * f64::from(row[t])).sum();
+                        assert!((before - sum - after).abs() < 1e-12, "{cpu:?}, {n}, {n_rows}");
+                    }
+                    assert_eq!(first.get_or_insert(found.clone()), &found, "{cpu:?}");
+                }
+            }
+            for cpu in Cpu::all() {
+                let naive: f64 = value.iter().zip(&rows[0]).map(|(c, k)| c * f64::from(*k)).sum();
+                let found = expansion(cpu, &value, &rows[0]);
+                assert!((found - naive).abs() < 1e-9, "{cpu:?}, {n}");
+                assert_eq!(found, expansion(Cpu::detect(), &value, &rows[0]), "{cpu:?}, {n}");
+            }
+        }
+    }
 }

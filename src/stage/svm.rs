@@ -1,7 +1,6 @@
 //! `svm`: a support vector classifier on pixels or features.
 
 use linfa::ParamGuard;
-use linfa::traits::Predict;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -140,7 +139,9 @@ impl Stage for SvmStage {
         let (fitted, fit) =
             measure(|| params.fit_with(&table.train, table.train_labels, context.progress));
         let svc = fitted?;
-        let (predicted, predict) = measure(|| svc.predict(table.test.as_ref()));
+        let (predicted, predict) =
+            measure(|| svc.predict_labels_with(table.test.as_ref(), context.progress));
+        let predicted = predicted?;
         let report = svc.report();
         if !report.converged {
             context.progress.warn("the support vector machine did not converge within max_iter");

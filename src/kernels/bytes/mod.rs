@@ -38,6 +38,7 @@ pub struct Rows {
 }
 
 /// Packed queries, with their squared lengths.
+#[derive(Default)]
 pub struct Queries {
     quads: Vec<i32>,
     n_quads: usize,
@@ -97,22 +98,34 @@ impl Queries {
     /// # Panics
     /// If a query has another length or `n_features > MAX_FEATURES`.
     pub fn pack(n_features: usize, queries: &[&[u8]]) -> Self {
+        let mut packed = Queries::default();
+        packed.repack(n_features, queries);
+        packed
+    }
+
+    /// As [`Queries::pack`], into memory that is already there.
+    ///
+    /// # Panics
+    /// If a query has another length or `n_features > MAX_FEATURES`.
+    pub fn repack(&mut self, n_features: usize, queries: &[&[u8]]) {
         assert!(n_features <= MAX_FEATURES, "{n_features} features overflow i32");
         let n_quads = n_features.div_ceil(4);
         let n_panels = queries.len().div_ceil(N_QUERIES);
-        let mut quads = vec![0; n_panels * n_quads * N_QUERIES];
+        (self.n_quads, self.n_queries) = (n_quads, queries.len());
+        self.quads.clear();
+        self.quads.resize(n_panels * n_quads * N_QUERIES, 0);
         for (query_idx, query) in queries.iter().enumerate() {
             assert_eq!(query.len(), n_features, "queries differ in length");
             let (panel, lane) = (query_idx / N_QUERIES, query_idx % N_QUERIES);
-            let panel = &mut quads[panel * n_quads * N_QUERIES..][..n_quads * N_QUERIES];
+            let panel = &mut self.quads[panel * n_quads * N_QUERIES..][..n_quads * N_QUERIES];
             for (quad, four) in query.chunks(4).enumerate() {
                 let mut bytes = [0u8; 4];
                 bytes[..four.len()].copy_from_slice(four);
                 panel[quad * N_QUERIES + lane] = i32::from_le_bytes(bytes.map(|v| v ^ 0x80));
             }
         }
-        let squares = queries.iter().map(|query| square(query)).collect();
-        Queries { quads, n_quads, n_queries: queries.len(), squares }
+        self.squares.clear();
+        self.squares.extend(queries.iter().map(|query| square(query)));
     }
 
     /// Number of queries.

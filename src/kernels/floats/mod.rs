@@ -2,7 +2,7 @@
 //!
 //! Every product is a chain of fused multiply-adds over features 0, 1, 2, …, at every instruction
 //! level and for every batch: a kernel value never depends on which rows it was computed with.
-//! Features are taken in blocks of [`BLOCK`] so that a row panel stays in the second-level cache;
+//! Features are taken in blocks of [`BLOCK`] so that panels of rows and queries stay near the core;
 //! partial sums are stored and reloaded between blocks, which changes no bit.
 
 #[cfg(target_arch = "x86_64")]
@@ -10,14 +10,14 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
-use super::cpu::{Cpu, Level};
+use super::cpu::{Cpu, Level, per_level};
 
 /// Queries of a tile.
 pub const N_QUERIES: usize = 12;
 /// Rows of a tile.
 pub const N_ROWS: usize = 32;
 /// Features of one pass over a tile.
-pub const BLOCK: usize = 1024;
+pub const BLOCK: usize = 256;
 
 /// Dot products of a tile, `[query][row]`.
 pub type Tile = [[f32; N_ROWS]; N_QUERIES];
@@ -36,6 +36,7 @@ pub struct Rows {
 }
 
 /// Packed queries, with their squared lengths.
+#[derive(Default)]
 pub struct Queries {
     values: Vec<f32>,
     n_features: usize,
@@ -43,9 +44,44 @@ pub struct Queries {
     squares: Vec<f32>,
 }
 
-/// Squared length by the same chain as the tiles, so that a vector is at distance 0 of itself.
-fn square(row: &[f32]) -> f32 {
-    row.iter().fold(0.0, |sum, &v| v.mul_add(v, sum))
+/// Features that packing transposes at a time.
+const STRIP: usize = 16;
+
+per_level! {
+    /// Adds the squares of features, one chain a lane in the order of the tiles, so that a vector
+    /// is at distance 0 of itself.
+    pub fn add_squares(strip: &[[f32; N_ROWS]], squares: &mut [f32; N_ROWS]) {
+        for feature in strip {
+            for (square, &value) in squares.iter_mut().zip(feature) {
+                *square = value.mul_add(value, *square);
+            }
+        }
+    }
+}
+
+/// Calls `take` with every strip of at most 32 vectors, transposed to `[feature][vector]`; returns
+/// the squared lengths, zero beyond the last vector.
+fn transpose(
+    n_features: usize,
+    vectors: &[&[f32]],
+    mut take: impl FnMut(&[[f32; N_ROWS]]),
+) -> [f32; N_ROWS] {
+    assert!(vectors.iter().all(|vector| vector.len() == n_features), "vectors differ in length");
+    let cpu = Cpu::detect();
+    let mut squares = [0.0; N_ROWS];
+    let mut strip = [[0.0f32; N_ROWS]; STRIP];
+    for start in (0..n_features).step_by(STRIP) {
+        let end = (start + STRIP).min(n_features);
+        for (lane, vector) in vectors.iter().enumerate() {
+            for (feature, &value) in strip.iter_mut().zip(&vector[start..end]) {
+                feature[lane] = value;
+            }
+        }
+        let strip = &strip[..end - start];
+        add_squares(cpu, strip, &mut squares);
+        take(strip);
+    }
+    squares
 }
 
 impl Rows {
@@ -54,19 +90,32 @@ impl Rows {
     /// # Panics
     /// If a row has another length.
     pub fn pack(n_features: usize, rows: &[&[f32]]) -> Self {
+        Self::pack_while(n_features, rows, || true).unwrap_or_else(|| unreachable!("never stopped"))
+    }
+
+    /// As [`Rows::pack`], asking before every panel of 32 rows whether to go on; none if not.
+    ///
+    /// # Panics
+    /// If a row has another length.
+    pub fn pack_while(
+        n_features: usize,
+        rows: &[&[f32]],
+        go_on: impl Fn() -> bool,
+    ) -> Option<Self> {
         let n_panels = rows.len().div_ceil(N_ROWS);
-        let mut lines = vec![Line([0.0; 16]); n_panels * n_features * 2];
-        let mut squares = vec![0.0; n_panels * N_ROWS];
-        for (row_idx, row) in rows.iter().enumerate() {
-            assert_eq!(row.len(), n_features, "rows differ in length");
-            let (panel, lane) = (row_idx / N_ROWS, row_idx % N_ROWS);
-            let panel = &mut lines[panel * n_features * 2..][..n_features * 2];
-            for (feature, &value) in row.iter().enumerate() {
-                panel[feature * 2 + lane / 16].0[lane % 16] = value;
+        let mut lines = Vec::with_capacity(n_panels * n_features * 2);
+        let mut squares = Vec::with_capacity(n_panels * N_ROWS);
+        for panel in rows.chunks(N_ROWS) {
+            if !go_on() {
+                return None;
             }
-            squares[row_idx] = square(row);
+            squares.extend(transpose(n_features, panel, |strip| {
+                for feature in strip {
+                    lines.extend(feature.as_chunks::<16>().0.iter().map(|&half| Line(half)));
+                }
+            }));
         }
-        Rows { lines, n_features, n_rows: rows.len(), squares }
+        Some(Rows { lines, n_features, n_rows: rows.len(), squares })
     }
 
     /// Number of rows.
@@ -91,18 +140,27 @@ impl Queries {
     /// # Panics
     /// If a query has another length.
     pub fn pack(n_features: usize, queries: &[&[f32]]) -> Self {
-        let n_panels = queries.len().div_ceil(N_QUERIES);
-        let mut values = vec![0.0; n_panels * n_features * N_QUERIES];
-        for (query_idx, query) in queries.iter().enumerate() {
-            assert_eq!(query.len(), n_features, "queries differ in length");
-            let (panel, lane) = (query_idx / N_QUERIES, query_idx % N_QUERIES);
-            let panel = &mut values[panel * n_features * N_QUERIES..][..n_features * N_QUERIES];
-            for (feature, &value) in query.iter().enumerate() {
-                panel[feature * N_QUERIES + lane] = value;
-            }
+        let mut packed = Queries::default();
+        packed.repack(n_features, queries);
+        packed
+    }
+
+    /// As [`Queries::pack`], into memory that is already there.
+    ///
+    /// # Panics
+    /// If a query has another length.
+    pub fn repack(&mut self, n_features: usize, queries: &[&[f32]]) {
+        (self.n_features, self.n_queries) = (n_features, queries.len());
+        self.values.clear();
+        self.squares.clear();
+        for panel in queries.chunks(N_QUERIES) {
+            let squares = transpose(n_features, panel, |strip| {
+                for feature in strip {
+                    self.values.extend_from_slice(&feature[..N_QUERIES]);
+                }
+            });
+            self.squares.extend_from_slice(&squares[..panel.len()]);
         }
-        let squares = queries.iter().map(|query| square(query)).collect();
-        Queries { values, n_features, n_queries: queries.len(), squares }
     }
 
     /// Number of queries.

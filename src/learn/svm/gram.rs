@@ -1,12 +1,14 @@
-//! Blocks of kernel values: some samples against all samples of a class.
+//! What a kernel needs of the features: gamma as a number, rows packed by class.
 
 use std::borrow::Cow;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::params::{Gamma, Kernel};
+use super::params::{Gamma, Kernel, SvcError};
 use crate::data::Features;
-use crate::kernels::{Cpu, bytes, exp, floats};
+use crate::kernels::{bytes, floats};
+use crate::progress::Progress;
 
 /// A kernel whose gamma is a number.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,7 +38,7 @@ impl Resolved {
     }
 
     /// Kernel value from an inner product of real features.
-    fn of_product(&self, product: f64) -> f32 {
+    pub fn of_product(&self, product: f64) -> f32 {
         match self.kernel {
             Kernel::Linear | Kernel::Rbf { .. } => product as f32,
             Kernel::Polynomial { degree, coef0, .. } => {
@@ -48,21 +50,62 @@ impl Resolved {
     }
 }
 
-/// Variance of all entries (exact sums for bytes, two passes for floats).
+/// Values summed in one go; fixed, so that the result does not depend on the threads.
+const SUMMED: usize = 1 << 16;
+
+/// Variance of all entries (exact sums for bytes, two passes for floats). Floats are taken relative
+/// to the first, so that equal ones have variance 0 exactly.
 fn variance(features: &Features) -> f64 {
     match features {
         Features::Bytes(rows) => {
             let n = rows.len() as f64;
-            let sum: u64 = rows.iter().map(|&v| u64::from(v)).sum();
-            let squares: u64 = rows.iter().map(|&v| u64::from(v) * u64::from(v)).sum();
+            let all = rows.as_slice().unwrap_or(&[]);
+            let (sum, squares) = all
+                .par_chunks(SUMMED)
+                .map(|part| {
+                    part.iter().fold((0u64, 0u64), |(sum, squares), &v| {
+                        (sum + u64::from(v), squares + u64::from(v) * u64::from(v))
+                    })
+                })
+                .reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
             (squares as f64 / n - (sum as f64 / n).powi(2)) / (255.0 * 255.0)
         }
         Features::Floats(rows) => {
-            let n = rows.len() as f64;
-            let mean = rows.iter().map(|&v| f64::from(v)).sum::<f64>() / n;
-            rows.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n
+            let all = rows.as_slice().unwrap_or(&[]);
+            let first = f64::from(all.first().copied().unwrap_or(0.0));
+            let mean = sum_of(all, |v| v - first) / all.len() as f64;
+            sum_of(all, |v| (v - first - mean) * (v - first - mean)) / all.len() as f64
         }
     }
+}
+
+/// Sum of `term` over all values, in parallel and in one order.
+fn sum_of(all: &[f32], term: impl Fn(f64) -> f64 + Sync) -> f64 {
+    let parts: Vec<f64> = all
+        .par_chunks(SUMMED)
+        .map(|part| {
+            let (whole, rest) = part.as_chunks::<8>();
+            let mut sums = [0.0; 8];
+            for eight in whole {
+                for (sum, &v) in sums.iter_mut().zip(eight) {
+                    *sum += term(f64::from(v));
+                }
+            }
+            sums.iter().sum::<f64>() + rest.iter().map(|&v| term(f64::from(v))).sum::<f64>()
+        })
+        .collect();
+    parts.iter().sum()
+}
+
+/// First entry that is NaN or infinite: row, column and value.
+pub(super) fn first_not_finite(features: &Features) -> Option<(usize, usize, f32)> {
+    let Features::Floats(rows) = features else { return None };
+    let all = rows.as_slice()?;
+    let is_finite = |part: &[f32]| part.iter().fold(true, |so_far, v| so_far & v.is_finite());
+    let part = all.par_chunks(SUMMED).position_first(|part| !is_finite(part))?;
+    let within = all[part * SUMMED..].iter().position(|v| !v.is_finite())?;
+    let at = part * SUMMED + within;
+    Some((at / rows.ncols(), at % rows.ncols(), all[at]))
 }
 
 /// Rows of one class, packed for the kernels.
@@ -72,17 +115,25 @@ pub(super) enum Panel {
 }
 
 impl Panel {
-    pub fn pack(features: &Features, rows: &[usize]) -> Self {
-        match features {
+    /// # Errors
+    /// [`SvcError::Interrupted`]
+    pub fn pack(
+        features: &Features,
+        rows: &[usize],
+        progress: &dyn Progress,
+    ) -> Result<Self, SvcError> {
+        let go_on = || !progress.interrupted();
+        let packed = match features {
             Features::Bytes(all) => {
                 let rows: Vec<&[u8]> = rows.iter().map(|&row| byte_row(all, row)).collect();
-                Panel::Bytes(bytes::Rows::pack(all.ncols(), &rows))
+                Some(Panel::Bytes(bytes::Rows::pack(all.ncols(), &rows)))
             }
             Features::Floats(all) => {
                 let rows: Vec<&[f32]> = rows.iter().map(|&row| float_row(all, row)).collect();
-                Panel::Floats(floats::Rows::pack(all.ncols(), &rows))
+                floats::Rows::pack_while(all.ncols(), &rows, go_on).map(Panel::Floats)
             }
-        }
+        };
+        packed.ok_or(SvcError::Interrupted)
     }
 
     pub fn len(&self) -> usize {
@@ -93,12 +144,12 @@ impl Panel {
     }
 }
 
-fn byte_row(all: &ndarray::Array2<u8>, row: usize) -> &[u8] {
+pub(super) fn byte_row(all: &ndarray::Array2<u8>, row: usize) -> &[u8] {
     let n = all.ncols();
     &all.as_slice().expect("features are row-major")[row * n..][..n]
 }
 
-fn float_row(all: &ndarray::Array2<f32>, row: usize) -> &[f32] {
+pub(super) fn float_row(all: &ndarray::Array2<f32>, row: usize) -> &[f32] {
     let n = all.ncols();
     &all.as_slice().expect("features are row-major")[row * n..][..n]
 }
@@ -118,102 +169,5 @@ pub(super) fn normalised(features: &Features) -> Cow<'_, Features> {
             Cow::Owned(Features::Floats(rows.as_standard_layout().into_owned()))
         }
         _ => Cow::Borrowed(features),
-    }
-}
-
-/// Kernel values of the rows `queries` of `features` with all rows of `panel`; one vector each.
-/// A value depends on nothing but its two rows.
-pub(super) fn block(
-    resolved: &Resolved,
-    features: &Features,
-    queries: &[usize],
-    panel: &Panel,
-) -> Vec<Vec<f32>> {
-    let padded = panel.len().next_multiple_of(32);
-    let mut out: Vec<Vec<f32>> = queries.iter().map(|_| vec![0.0f32; padded]).collect();
-    match (features, panel) {
-        (Features::Bytes(all), Panel::Bytes(rows)) => {
-            let queries: Vec<&[u8]> = queries.iter().map(|&q| byte_row(all, q)).collect();
-            block_of_bytes(resolved, &bytes::Queries::pack(all.ncols(), &queries), rows, &mut out);
-        }
-        (Features::Floats(all), Panel::Floats(rows)) => {
-            let queries: Vec<&[f32]> = queries.iter().map(|&q| float_row(all, q)).collect();
-            let packed = floats::Queries::pack(all.ncols(), &queries);
-            block_of_floats(resolved, &packed, rows, all.ncols(), &mut out);
-        }
-        _ => unreachable!("panels are packed from features of the same type"),
-    }
-    for values in &mut out {
-        values.truncate(panel.len());
-    }
-    out
-}
-
-fn block_of_bytes(
-    resolved: &Resolved,
-    queries: &bytes::Queries,
-    rows: &bytes::Rows,
-    out: &mut [Vec<f32>],
-) {
-    let cpu = Cpu::detect();
-    let gamma = (resolved.gamma / (255.0 * 255.0)) as f32;
-    let mut tile = [[0; bytes::N_ROWS]; bytes::N_QUERIES];
-    for row_panel in 0..rows.len().div_ceil(bytes::N_ROWS) {
-        let squares = rows.squares(row_panel);
-        for (query_panel, outs) in out.chunks_mut(bytes::N_QUERIES).enumerate() {
-            bytes::dot_tile(cpu, queries, query_panel, rows, row_panel, &mut tile);
-            let query_squares = &queries.squares()[query_panel * bytes::N_QUERIES..];
-            for ((values, dots), &square) in outs.iter_mut().zip(&tile).zip(query_squares) {
-                let values: &mut [f32; 32] = (&mut values[row_panel * 32..][..32])
-                    .try_into()
-                    .expect("the output is padded to panels");
-                if let Kernel::Rbf { .. } = resolved.kernel {
-                    exp::rbf_of_bytes(cpu, dots, square, squares, gamma, values);
-                } else {
-                    for (value, &dot) in values.iter_mut().zip(dots) {
-                        *value = resolved.of_product(f64::from(dot) / (255.0 * 255.0));
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn block_of_floats(
-    resolved: &Resolved,
-    queries: &floats::Queries,
-    rows: &floats::Rows,
-    n_features: usize,
-    out: &mut [Vec<f32>],
-) {
-    let cpu = Cpu::detect();
-    let gamma = resolved.gamma as f32;
-    let n_blocks = n_features.div_ceil(floats::BLOCK);
-    let mut tile = [[0.0; floats::N_ROWS]; floats::N_QUERIES];
-    for block in 0..n_blocks {
-        for row_panel in 0..rows.len().div_ceil(floats::N_ROWS) {
-            let squares = rows.squares(row_panel);
-            for (query_panel, outs) in out.chunks_mut(floats::N_QUERIES).enumerate() {
-                for (dots, values) in tile.iter_mut().zip(outs.iter()) {
-                    dots.copy_from_slice(&values[row_panel * 32..][..32]);
-                }
-                floats::add_tile(cpu, queries, query_panel, rows, row_panel, block, &mut tile);
-                let query_squares = &queries.squares()[query_panel * floats::N_QUERIES..];
-                for ((values, dots), &square) in outs.iter_mut().zip(&tile).zip(query_squares) {
-                    let values: &mut [f32; 32] = (&mut values[row_panel * 32..][..32])
-                        .try_into()
-                        .expect("the output is padded to panels");
-                    if block + 1 < n_blocks {
-                        *values = *dots;
-                    } else if let Kernel::Rbf { .. } = resolved.kernel {
-                        exp::rbf_of_floats(cpu, dots, square, squares, gamma, values);
-                    } else {
-                        for (value, &dot) in values.iter_mut().zip(dots) {
-                            *value = resolved.of_product(f64::from(dot));
-                        }
-                    }
-                }
-            }
-        }
     }
 }

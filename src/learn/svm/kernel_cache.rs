@@ -4,8 +4,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::gram::{Panel, Resolved, block};
+use super::block::Block;
+use super::gram::{Panel, Resolved};
+use super::params::SvcError;
 use crate::data::Features;
+use crate::progress::Progress;
 
 type Key = (usize, usize);
 
@@ -16,9 +19,16 @@ pub(super) struct KernelCache<'a> {
     pub panels: Vec<Panel>,
     limit_bytes: usize,
     entries: Mutex<Entries>,
-    pub n_hits: AtomicU64,
-    pub n_misses: AtomicU64,
-    pub n_values: AtomicU64,
+    n_hits: AtomicU64,
+    n_misses: AtomicU64,
+    n_values: AtomicU64,
+}
+
+/// What the cache did.
+pub(super) struct Cost {
+    pub kernel_evaluations: u64,
+    /// Fraction of requests that found their block.
+    pub cache_hit_rate: f64,
 }
 
 #[derive(Default)]
@@ -49,9 +59,27 @@ impl<'a> KernelCache<'a> {
         }
     }
 
+    /// Frees all kernel values and packed rows.
+    pub fn into_cost(self) -> Cost {
+        let (n_hits, n_misses) = (self.n_hits.into_inner(), self.n_misses.into_inner());
+        Cost {
+            kernel_evaluations: self.n_values.into_inner(),
+            cache_hit_rate: n_hits as f64 / (n_hits + n_misses).max(1) as f64,
+        }
+    }
+
     /// Kernel values of each sample with every sample of `class`. Missing blocks are computed
-    /// together, outside the lock.
-    pub fn fetch(&self, samples: &[usize], class: usize) -> Vec<Arc<[f32]>> {
+    /// together, outside the lock, in `block`.
+    ///
+    /// # Errors
+    /// [`SvcError::Interrupted`]
+    pub fn fetch(
+        &self,
+        samples: &[usize],
+        class: usize,
+        block: &mut Block,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Arc<[f32]>>, SvcError> {
         let mut found: Vec<Option<Arc<[f32]>>> = {
             let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
             samples.iter().map(|&sample| entries.get((sample, class))).collect()
@@ -63,15 +91,26 @@ impl<'a> KernelCache<'a> {
             let panel = &self.panels[class];
             self.n_values.fetch_add((missing.len() * panel.len()) as u64, Ordering::Relaxed);
             let queries: Vec<usize> = missing.iter().map(|&i| samples[i]).collect();
-            let blocks = block(&self.resolved, self.features, &queries, panel);
-            let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-            for (i, values) in missing.into_iter().zip(blocks) {
-                let values: Arc<[f32]> = values.into();
-                entries.insert((samples[i], class), values.clone(), self.limit_bytes);
+            block.compute(&self.resolved, self.features, &queries, panel, progress)?;
+            for (query, &i) in missing.iter().enumerate() {
+                let mut values: Arc<[f32]> = std::iter::repeat_n(0.0, panel.len()).collect();
+                if let Some(values) = Arc::get_mut(&mut values) {
+                    let mut start = 0;
+                    for piece in block.pieces(query) {
+                        values[start..start + piece.len()].copy_from_slice(piece);
+                        start += piece.len();
+                    }
+                }
                 found[i] = Some(values);
             }
+            let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+            for i in missing {
+                if let Some(values) = &found[i] {
+                    entries.insert((samples[i], class), values.clone(), self.limit_bytes);
+                }
+            }
         }
-        found.into_iter().flatten().collect()
+        Ok(found.into_iter().flatten().collect())
     }
 }
 

@@ -5,9 +5,11 @@ use linfa::traits::Fit;
 use linfa_svm::Svm;
 use ndarray::{Array1, Array2};
 
+use super::block::stop_if;
 use super::kernel_cache::KernelCache;
 use super::params::{Kernel, LINFA_MAX_SAMPLES, SvcError};
-use super::solver::{Pair, Solution};
+use super::solver::{self, Pair, Solution};
+use crate::progress::Progress;
 
 /// Refuses more samples than linfa can hold and finish.
 pub(super) fn check_size(n_samples: usize) -> Result<(), SvcError> {
@@ -22,13 +24,20 @@ pub(super) fn check_size(n_samples: usize) -> Result<(), SvcError> {
     Ok(())
 }
 
-/// One pair; linfa tells no gap and its Gaussian width is `1 / gamma`.
+/// Part of the tolerance by which rounding may exceed it: linfa's kernel values are `f64`, those it is
+/// judged by `f32`.
+const SLACK: f64 = 0.01;
+
+/// One pair. linfa tells neither objective nor gap nor steps: the first two are measured on its
+/// multipliers. Its Gaussian width is `1 / gamma`.
 pub(super) fn solve(
     cache: &KernelCache,
     pair: &Pair,
     c: f64,
     tol: f64,
+    progress: &dyn Progress,
 ) -> Result<Solution, SvcError> {
+    stop_if(progress)?;
     let rows: Vec<usize> = pair.first_rows.iter().chain(pair.second_rows).copied().collect();
     let n_first = pair.first_rows.len();
     let n_features = cache.features.n_features();
@@ -57,12 +66,5 @@ pub(super) fn solve(
     let model = params
         .fit(&DatasetBase::new(records, targets))
         .map_err(|error| SvcError::Linfa(error.to_string()))?;
-    Ok(Solution {
-        beta: model.alpha.clone(),
-        bias: -model.rho,
-        objective: f64::NAN,
-        gap: f64::NAN,
-        n_iterations: 0,
-        converged: true,
-    })
+    solver::judge(cache, pair, c, tol * (1.0 + SLACK), &model.alpha, -model.rho, progress)
 }

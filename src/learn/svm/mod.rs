@@ -1,5 +1,6 @@
 //! Support vector classification: exact C-SVC, one-vs-one, on bytes or real features.
 
+mod block;
 mod gram;
 mod kernel_cache;
 mod linfa_engine;

@@ -7,8 +7,9 @@ use linfa::traits::Fit;
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::gram::{Panel, Resolved, normalised};
-use super::kernel_cache::KernelCache;
+use super::block::stop_if;
+use super::gram::{Panel, Resolved, first_not_finite, normalised};
+use super::kernel_cache::{Cost, KernelCache};
 use super::linfa_engine;
 use super::model::{FitReport, PairReport, Svc};
 use super::params::{Engine, SvcError, SvcValidParams};
@@ -35,11 +36,6 @@ fn check(features: &Features, labels: &Labels) -> Result<(), SvcError> {
     if labels.iter().all(|&class| class == labels[0]) {
         return Err(SvcError::OneClass { n_samples, class: labels[0] });
     }
-    if let Features::Floats(rows) = features
-        && let Some(((row, column), &found)) = rows.indexed_iter().find(|(_, v)| !v.is_finite())
-    {
-        return Err(SvcError::NotFinite { row, column, found });
-    }
     Ok(())
 }
 
@@ -58,6 +54,10 @@ impl SvcValidParams {
         check(features, labels)?;
         let features = normalised(features);
         let features = features.as_ref();
+        if let Some((row, column, found)) = first_not_finite(features) {
+            return Err(SvcError::NotFinite { row, column, found });
+        }
+        stop_if(progress)?;
         let mut classes = labels.to_vec();
         classes.sort_unstable();
         classes.dedup();
@@ -69,7 +69,11 @@ impl SvcValidParams {
         if self.engine == Engine::Linfa {
             linfa_engine::check_size(features.n_samples())?;
         }
-        let panels = rows_of.par_iter().map(|rows| Panel::pack(features, rows)).collect();
+        stop_if(progress)?;
+        let panels = rows_of
+            .par_iter()
+            .map(|rows| Panel::pack(features, rows, progress))
+            .collect::<Result<Vec<_>, _>>()?;
         let cache = KernelCache::new(resolved, features, panels, self.cache_mib);
         let pairs: Vec<Pair> = (0..classes.len())
             .flat_map(|first| (first + 1..classes.len()).map(move |second| (first, second)))
@@ -90,26 +94,27 @@ impl SvcValidParams {
                     Engine::Native => {
                         solver::solve(&cache, pair, self.c, self.tol, self.max_iter, progress)?
                     }
-                    Engine::Linfa => linfa_engine::solve(&cache, pair, self.c, self.tol)?,
+                    Engine::Linfa => linfa_engine::solve(&cache, pair, self.c, self.tol, progress)?,
                 };
                 let done = n_done.fetch_add(1, Ordering::Relaxed) + 1;
-                let note =
-                    format!("iterations {}, gap {:.1e}", solution.n_iterations, solution.gap);
-                progress.update(done, n_pairs, &note);
+                progress.update(done, n_pairs, &format!("gap {:.1e}", solution.gap));
                 Ok(solution)
             })
             .collect::<Result<Vec<_>, SvcError>>()?;
-        Ok(assemble(&cache, classes, &rows_of, &pairs, &solutions))
+        let cost = cache.into_cost();
+        Ok(assemble(features, resolved, classes, &rows_of, &pairs, &solutions, cost))
     }
 }
 
 /// Gathers the support vectors of all pairs, by class and then by position.
 fn assemble(
-    cache: &KernelCache,
+    features: &Features,
+    resolved: Resolved,
     classes: Vec<usize>,
     rows_of: &[Vec<usize>],
     pairs: &[Pair],
     solutions: &[Solution],
+    cost: Cost,
 ) -> Svc {
     let n_classes = classes.len();
     let mut support_idx = Vec::new();
@@ -135,8 +140,6 @@ fn assemble(
     }
     let dual_coef =
         Array2::from_shape_fn((n_classes - 1, columns.len()), |(other, sv)| columns[sv][other]);
-    let (n_hits, n_misses) =
-        (cache.n_hits.load(Ordering::Relaxed), cache.n_misses.load(Ordering::Relaxed));
     let report = FitReport {
         pairs: pairs
             .iter()
@@ -150,19 +153,16 @@ fn assemble(
             })
             .collect(),
         objective: solutions.iter().map(|solution| solution.objective).sum(),
-        max_kkt_gap: solutions
-            .iter()
-            .map(|solution| solution.gap)
-            .fold(0.0, |a, b| if b > a || b.is_nan() { b } else { a }),
+        max_kkt_gap: solutions.iter().map(|solution| solution.gap).fold(0.0, f64::max),
         n_iterations: solutions.iter().map(|solution| solution.n_iterations).sum(),
         n_support: support_idx.len(),
         n_support_per_class,
-        kernel_evaluations: cache.n_values.load(Ordering::Relaxed),
-        cache_hit_rate: n_hits as f64 / (n_hits + n_misses).max(1) as f64,
+        kernel_evaluations: cost.kernel_evaluations,
+        cache_hit_rate: cost.cache_hit_rate,
         converged: solutions.iter().all(|solution| solution.converged),
-        gamma: cache.resolved.gamma,
+        gamma: resolved.gamma,
     };
     let bias = solutions.iter().map(|solution| solution.bias).collect();
-    let support = cache.features.select(&support_idx);
-    Svc::new(cache.resolved, classes, support, support_idx, dual_coef, bias, report)
+    let support = features.select(&support_idx);
+    Svc::new(resolved, classes, support, support_idx, dual_coef, bias, report)
 }

@@ -229,6 +229,22 @@ pub enum SvcError {
         /// Value found.
         found: f32,
     },
+    /// The samples to predict have another number of features than those of the fit.
+    #[error("samples have {found} features, the classifier expects {expected}")]
+    FeatureMismatch {
+        /// Features found.
+        found: usize,
+        /// Features of the fit.
+        expected: usize,
+    },
+    /// The samples to predict are of another type than those of the fit.
+    #[error("samples are {found}, the classifier was fitted on {expected}")]
+    TypeMismatch {
+        /// Type found.
+        found: &'static str,
+        /// Type of the fit.
+        expected: &'static str,
+    },
     /// The linfa engine would need too much memory and time.
     #[error(
         "engine `linfa` takes up to {limit} samples, found {found} (its kernel matrix would need \
@@ -270,6 +286,9 @@ impl SvcError {
             SvcError::NotFinite { .. } => Some(
                 "the stage that made the features diverged: lower its learning rate".to_owned(),
             ),
+            SvcError::FeatureMismatch { .. } | SvcError::TypeMismatch { .. } => {
+                Some("make the features of both splits by the same stage".to_owned())
+            }
             SvcError::TooLargeForLinfa { .. } => {
                 Some("use engine `native`, or fewer samples".to_owned())
             }
