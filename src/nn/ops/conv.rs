@@ -71,7 +71,7 @@ impl Conv {
             out_channels: self.shape.out_channels,
         };
         let applies = self.pool && self.shape.in_channels == 1 && !self.needs_input_grad;
-        (applies && direct.is_fast(self.level)).then_some(direct)
+        (applies && direct.is_fast()).then_some(direct)
     }
 
     fn forward(&self, x: &[f32], weights: &[f32], bias: &[f32], n: usize) -> (Vec<f32>, Vec<u8>) {
