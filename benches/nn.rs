@@ -1,8 +1,9 @@
 //! One epoch of C1 (batch 512, 48,000 images of Fashion-MNIST) and its inference.
 //!
-//! `PIPELINE_DATA=DIR cargo bench --bench nn [-- --repeats N]` prints one JSON line; wall times are
-//! given for each repeat. `benches/peers/c1.py` runs it and PyTorch in turn. With `--accuracy NAME`
-//! it trains that architecture instead (54,000/6,000 images, 10 epochs, batch 128) and tests it.
+//! `PIPELINE_DATA=DIR cargo bench --bench nn [-- --repeats N --threads N --architecture NAME
+//! --batch N]` prints one JSON line; wall times are given for each repeat, and the processor time of
+//! the last epoch. `benches/peers/c1.py` runs it and PyTorch in turn. With `--accuracy NAME` it
+//! trains that architecture instead (54,000/6,000 images, 10 epochs, batch 128) and tests it.
 
 use std::io::Read;
 use std::path::Path;
@@ -45,14 +46,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         test,
         synthetic: false,
     };
-    let params = TrainParams { epochs: 1, batch_size: 512, ..TrainParams::default() };
-    let architecture = Architecture::named("c1")?;
+    let name = args.iter().position(|arg| arg == "--architecture").and_then(|i| args.get(i + 1));
+    let architecture = Architecture::named(name.map_or("c1", String::as_str))?;
+    let batch_size = value_of("--batch", 512);
+    let params = TrainParams { epochs: 1, batch_size, ..TrainParams::default() };
     let (mut epoch, mut inference) = (Vec::new(), Vec::new());
-    let mut loss = 0.0;
+    let (mut loss, mut cpu_seconds) = (0.0, 0.0);
     for _ in 0..n_repeats {
-        let started = Instant::now();
+        let (started, cpu) = (Instant::now(), cpu_time::ProcessTime::now());
         let trained = train(&architecture, &data, &params, 1, None, &Silent)?;
         epoch.push(started.elapsed().as_secs_f64());
+        cpu_seconds = cpu.elapsed().as_secs_f64();
         loss = trained.history[0].train_loss;
         let started = Instant::now();
         trained.network.logits(data.test.pixels.view())?;
@@ -61,7 +65,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let result = serde_json::json!({
         "system": "hybrid-pipeline",
         "threads": rayon::current_num_threads(),
+        "architecture": architecture.name(),
+        "batch_size": batch_size,
         "epoch_seconds": epoch,
+        "epoch_cpu_seconds": cpu_seconds,
         "images_per_second": inference,
         "loss": loss,
     });

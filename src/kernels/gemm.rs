@@ -36,6 +36,12 @@ impl<'a> Mat<'a> {
             col_stride: self.row_stride,
         }
     }
+
+    /// The columns `from..to`; nothing is moved.
+    fn columns(self, from: usize, to: usize) -> Self {
+        let start = (from * self.col_stride).min(self.data.len());
+        Mat { data: &self.data[start..], cols: to - from, ..self }
+    }
 }
 
 /// `c = a b`, or `c += a b` if `accumulate`; `c` is row-major `[a.rows, b.cols]`. One thread.
@@ -67,6 +73,27 @@ pub fn gemm_tiled(a: Mat<'_>, b: Mat<'_>, c: &mut [f32], tile_rows: usize, tile_
         // SAFETY: `check` saw that `c` holds `rows * cols` values, the borrow outlives the loop,
         // and different tiles have no element in common.
         unsafe { tile(a, b, c.get(), false, row_range, col_range) }
+    });
+}
+
+/// Parts of `c = a b` whose sum is `c`, in parallel: part `i` covers inner indices
+/// `i * inner..(i + 1) * inner` and lies at `parts[i * a.rows * b.cols..]`.
+///
+/// For a product of few rows and a long inner dimension: each part packs its own piece of `a` and
+/// `b`, which tiles of `c` would all pack again.
+///
+/// # Panics
+/// If the shapes do not fit or `inner` is 0.
+pub fn gemm_parts(a: Mat<'_>, b: Mat<'_>, parts: &mut [f32], inner: usize) {
+    assert_eq!(a.cols, b.rows, "inner dimensions");
+    let (n_inner, n_values) = (a.cols, a.rows * b.cols);
+    assert_eq!(parts.len(), n_inner.div_ceil(inner) * n_values, "parts of {}x{}", a.rows, b.cols);
+    if n_values == 0 {
+        return;
+    }
+    parts.par_chunks_mut(n_values).enumerate().for_each(|(i, part)| {
+        let (from, to) = (i * inner, ((i + 1) * inner).min(n_inner));
+        gemm(a.columns(from, to), b.t().columns(from, to).t(), part, false);
     });
 }
 
@@ -168,7 +195,11 @@ mod tests {
                 gemm_tiled(a, b, &mut tiled, 4, 6);
                 let mut added = vec![0.5; m * n];
                 gemm(a, b, &mut added, true);
+                let mut parts = vec![0.5; k.div_ceil(16) * m * n];
+                gemm_parts(a, b, &mut parts, 16);
                 for i in 0..m * n {
+                    let sum: f32 = parts.iter().skip(i).step_by(m * n).sum();
+                    assert!((sum - expected[i]).abs() < 1e-4, "{m}x{k}x{n} at {i}");
                     assert!((whole[i] - expected[i]).abs() < 1e-4, "{m}x{k}x{n} at {i}");
                     assert!((tiled[i] - expected[i]).abs() < 1e-4, "{m}x{k}x{n} at {i}");
                     assert!((added[i] - expected[i] - 0.5).abs() < 1e-4, "{m}x{k}x{n} at {i}");

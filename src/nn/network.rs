@@ -149,7 +149,7 @@ impl Network {
         let mut n_values = plan.steps.get(n_steps).map_or(self.n_classes, |step| step.n_in);
         for rows in rows.chunks(N_IMAGES_PER_CHUNK) {
             let x = images(pixels, rows, self.shape.n_pixels(), &buffers)?;
-            let y = tape::infer(plan, n_steps, &self.weights, x, &buffers)?;
+            let y = rayon::scope(|_| tape::infer(plan, n_steps, &self.weights, x, &buffers))?;
             n_values = y.dims2()?.1;
             if out.is_empty() {
                 out.reserve_exact(pixels.nrows() * n_values);

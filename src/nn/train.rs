@@ -91,7 +91,8 @@ pub fn train(
     };
     let mut stopped_early = standing.is_stale(params);
     while standing.log.history.len() < params.epochs && !stopped_early {
-        run.epoch(&mut standing)?;
+        // A thread of the pool starts parallel loops without waking and waiting for another.
+        rayon::scope(|_| run.epoch(&mut standing))?;
         if let Some(file) = &fingerprint {
             checkpoint::write(file, &plan, &standing)?;
         }

@@ -15,8 +15,12 @@ use crate::kernels::nn::conv_direct::{self, DirectShape};
 use crate::kernels::nn::im2col::{ConvShape, col2im_add, im2col};
 use crate::kernels::nn::{Level, elementwise, pool};
 
-/// Images that one matrix product covers: their patches stay in a core's second-level cache.
-const N_IMAGES_PER_PRODUCT: usize = 4;
+/// Fewest and most images that one matrix product covers. Few, so that their patches stay in a
+/// core's second-level cache; more where an image has few positions, because every product packs
+/// the kernel again.
+const N_IMAGES_PER_PRODUCT: (usize, usize) = (4, 16);
+/// Positions that are enough for one product.
+const N_ROWS_PER_PRODUCT: usize = 256;
 /// Most partial sums of a kernel gradient.
 const N_PARTIALS: usize = 16;
 /// Fewest images behind one partial sum.
@@ -56,6 +60,12 @@ impl Conv {
         }
     }
 
+    /// Images of one matrix product and of one parallel task of the forward pass.
+    fn n_images_per_product(&self) -> usize {
+        let (fewest, most) = N_IMAGES_PER_PRODUCT;
+        N_ROWS_PER_PRODUCT.div_ceil(self.shape.n_positions()).clamp(fewest, most)
+    }
+
     /// Shape before pooling.
     fn full_shape(&self) -> (usize, usize, usize) {
         (self.shape.out_height(), self.shape.out_width(), self.shape.out_channels)
@@ -71,22 +81,23 @@ impl Conv {
             out_channels: self.shape.out_channels,
         };
         let applies = self.pool && self.shape.in_channels == 1 && !self.needs_input_grad;
-        (applies && direct.is_fast(self.level)).then_some(direct)
+        (applies && direct.is_fast()).then_some(direct)
     }
 
     fn forward(&self, x: &[f32], weights: &[f32], bias: &[f32], n: usize) -> (Vec<f32>, Vec<u8>) {
         let (n_in, n_out) = (self.shape.n_in(), self.n_out());
         let mut out = self.buffers.floats(n * n_out);
         let mut winners = self.buffers.bytes(if self.pool { n * n_out } else { 0 });
-        let mut no_winners = vec![[0u8; 0]; n.div_ceil(N_IMAGES_PER_PRODUCT)];
+        let n_images = self.n_images_per_product();
+        let mut no_winners = vec![[0u8; 0]; n.div_ceil(n_images)];
         let winner_chunks: Vec<&mut [u8]> = if self.pool {
-            winners.chunks_mut(N_IMAGES_PER_PRODUCT * n_out).collect()
+            winners.chunks_mut(n_images * n_out).collect()
         } else {
             no_winners.iter_mut().map(|none| none.as_mut_slice()).collect()
         };
         let direct = self.direct();
-        x.par_chunks(N_IMAGES_PER_PRODUCT * n_in)
-            .zip(out.par_chunks_mut(N_IMAGES_PER_PRODUCT * n_out))
+        x.par_chunks(n_images * n_in)
+            .zip(out.par_chunks_mut(n_images * n_out))
             .zip(winner_chunks)
             .for_each(|((x, out), winners)| match &direct {
                 Some(direct) => {
@@ -180,8 +191,9 @@ impl Conv {
             return;
         }
         let n_images = x.len() / n_in;
-        for first in (0..n_images).step_by(N_IMAGES_PER_PRODUCT) {
-            let end = (first + N_IMAGES_PER_PRODUCT).min(n_images);
+        let n_per_product = self.n_images_per_product();
+        for first in (0..n_images).step_by(n_per_product) {
+            let end = (first + n_per_product).min(n_images);
             let out_range = first * n_out..end * n_out;
             let n_full = self.shape.n_positions() * self.shape.out_channels;
             with_scratch(&SUMS, (end - first) * n_full, |full| {
