@@ -17,16 +17,20 @@ pub(super) enum Level {
 }
 
 impl Cpu {
+    /// The definition, on every machine.
+    pub const SCALAR: Cpu = Cpu(Level::Scalar);
+
     /// The best level of this machine.
     pub fn detect() -> Cpu {
         static BEST: OnceLock<Cpu> = OnceLock::new();
-        *BEST.get_or_init(|| *Cpu::all().last().unwrap_or(&Cpu(Level::Scalar)))
+        *BEST.get_or_init(|| *Cpu::all().last().unwrap_or(&Cpu::SCALAR))
     }
 
-    /// Every level that this machine can run, slowest first.
+    /// Every level that this machine can run, slowest first. AVX-512 counts with VNNI only; CPUs
+    /// that have it without (before 2019) run at AVX2.
     pub fn all() -> Vec<Cpu> {
         #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "one level"))]
-        let mut levels = vec![Cpu(Level::Scalar)];
+        let mut levels = vec![Cpu::SCALAR];
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             levels.push(Cpu(Level::Avx2));

@@ -11,7 +11,8 @@ use super::ops::{Buffers, matrix, softmax, with_values};
 use super::plan::Plan;
 use super::tape;
 use crate::data::{ImageShape, TensorFile};
-use crate::kernels::nn::{Level, elementwise};
+use crate::kernels::Cpu;
+use crate::kernels::nn::elementwise;
 
 /// Images computed together.
 const N_IMAGES_PER_CHUNK: usize = 512;
@@ -202,7 +203,7 @@ pub(super) fn images(
         return Err(NnError::PixelCount { found: pixels.ncols(), expected: n_pixels });
     }
     let mut values = buffers.floats(rows.len() * n_pixels);
-    let level = Level::detect();
+    let level = Cpu::detect();
     values
         .par_chunks_mut(N_IMAGES_PER_SCALING * n_pixels)
         .zip(rows.par_chunks(N_IMAGES_PER_SCALING))

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::ops::with_values;
 use super::params::{Optimizer, TrainParams};
-use crate::kernels::nn::Level;
+use crate::kernels::Cpu;
 use crate::kernels::nn::adam::{AdamStep, SgdStep, adam, sgd};
 
 const BETA1: f64 = 0.9;
@@ -98,7 +98,7 @@ impl InplaceOp1 for Step<'_> {
         else {
             return Err(candle_core::Error::Msg("weights are not contiguous f32".into()));
         };
-        let level = Level::detect();
+        let level = Cpu::detect();
         let mut moments = super::ops::lock(&self.moments);
         let (m, v) = &mut *moments;
         with_values([self.grad], |[grad]| {

@@ -1,5 +1,7 @@
 //! One pass over a parameter's values for each optimiser.
 
+use super::per_level;
+
 /// Constants of one Adam step (Kingma & Ba, 2015, in PyTorch's order of operations).
 #[derive(Clone, Copy, Debug)]
 pub struct AdamStep {
@@ -19,7 +21,7 @@ pub struct AdamStep {
     pub shrink: f32,
 }
 
-multiversion! {
+per_level! {
     /// Updates `weights` and the moments `m` and `v` in one pass.
     pub fn adam(step: AdamStep, weights: &mut [f32], grad: &[f32], m: &mut [f32], v: &mut [f32]) {
         let n = weights.len();
@@ -46,7 +48,7 @@ pub struct SgdStep {
     pub l2: f32,
 }
 
-multiversion! {
+per_level! {
     /// Updates `weights` and their `velocity` in one pass.
     pub fn sgd(step: SgdStep, weights: &mut [f32], grad: &[f32], velocity: &mut [f32]) {
         let n = weights.len();
@@ -61,8 +63,8 @@ multiversion! {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Level;
     use super::*;
+    use crate::kernels::Cpu;
 
     #[test]
     fn every_level_gives_the_same_bits() {
@@ -86,8 +88,8 @@ mod tests {
                 sgd(level, step, &mut weights, &grad, &mut m);
                 (weights, m, v)
             };
-            let expected = run(Level::SCALAR);
-            for level in Level::available() {
+            let expected = run(Cpu::SCALAR);
+            for level in Cpu::all() {
                 assert_eq!(run(level), expected, "{level:?} {n}");
             }
         }

@@ -3,7 +3,9 @@
 //! ReLU's gradient at 0 is 0, as in PyTorch. Not-a-number passes through every kernel, so that a
 //! diverged training is seen in its loss.
 
-multiversion! {
+use super::per_level;
+
+per_level! {
     /// `out = pixels / 255`.
     pub fn scale_pixels(pixels: &[u8], out: &mut [f32]) {
         for (value, &pixel) in out.iter_mut().zip(pixels) {
@@ -12,7 +14,7 @@ multiversion! {
     }
 }
 
-multiversion! {
+per_level! {
     /// Adds `bias` to every row of `rows` (`[n, bias.len()]`), then ReLU if asked.
     pub fn add_bias(rows: &mut [f32], bias: &[f32], relu: bool) {
         for row in rows.chunks_exact_mut(bias.len()) {
@@ -30,7 +32,7 @@ multiversion! {
     }
 }
 
-multiversion! {
+per_level! {
     /// `out = max(values, 0)`.
     pub fn relu(values: &[f32], out: &mut [f32]) {
         for (o, &v) in out.iter_mut().zip(values) {
@@ -39,7 +41,7 @@ multiversion! {
     }
 }
 
-multiversion! {
+per_level! {
     /// `out = grad` where the ReLU's output is positive, else 0.
     pub fn relu_backward(output: &[f32], grad: &[f32], out: &mut [f32]) {
         for ((o, &g), &y) in out.iter_mut().zip(grad).zip(output) {
@@ -48,7 +50,7 @@ multiversion! {
     }
 }
 
-multiversion! {
+per_level! {
     /// `out = a * b`, element by element.
     pub fn multiply(a: &[f32], b: &[f32], out: &mut [f32]) {
         for ((o, &x), &y) in out.iter_mut().zip(a).zip(b) {
@@ -57,7 +59,7 @@ multiversion! {
     }
 }
 
-multiversion! {
+per_level! {
     /// Adds every row of `rows` (`[n, sums.len()]`) to `sums`, first row first.
     pub fn add_rows(rows: &[f32], sums: &mut [f32]) {
         for row in rows.chunks_exact(sums.len()) {
@@ -70,12 +72,12 @@ multiversion! {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Level;
     use super::*;
+    use crate::kernels::Cpu;
 
     #[test]
     fn every_level_gives_the_same_bits_at_every_length() {
-        for level in Level::available() {
+        for level in Cpu::all() {
             for n in [0, 1, 7, 8, 9, 15, 16, 17, 33, 784] {
                 let pixels: Vec<u8> = (0..n).map(|i| (i * 37 % 256) as u8).collect();
                 let mut scaled = vec![0.0; n + 1];
@@ -99,7 +101,7 @@ mod tests {
 
     #[test]
     fn bias_is_added_to_every_row_before_the_relu() {
-        for level in Level::available() {
+        for level in Cpu::all() {
             let mut rows = vec![1.0, -3.0, 0.5, 2.0];
             add_bias(level, &mut rows, &[-1.0, 1.0], true);
             assert_eq!(rows, [0.0, 0.0, 0.0, 3.0]);
@@ -111,7 +113,7 @@ mod tests {
 
     #[test]
     fn not_a_number_passes_through_the_relu() {
-        for level in Level::available() {
+        for level in Cpu::all() {
             let mut out = [0.0; 1];
             relu(level, &[f32::NAN], &mut out);
             assert!(out[0].is_nan());

@@ -1,5 +1,7 @@
 //! Image patches as matrix rows, and back: what turns a convolution into a matrix product.
 
+use super::per_level;
+
 /// One convolution of stride 1 over images `[height, width, in_channels]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {
@@ -94,7 +96,7 @@ fn copy(from: &[f32], to: &mut [f32]) {
     }
 }
 
-multiversion! {
+per_level! {
     /// Adds patch gradients `[n_positions, n_patch]` to the image they came from.
     ///
     /// # Panics
@@ -128,8 +130,8 @@ multiversion! {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Level;
     use super::*;
+    use crate::kernels::Cpu;
 
     fn shapes() -> Vec<ConvShape> {
         let mut shapes = Vec::new();
@@ -184,7 +186,7 @@ mod tests {
     #[test]
     fn col2im_is_the_adjoint_of_im2col() {
         for shape in shapes() {
-            for level in Level::available() {
+            for level in Cpu::all() {
                 let image: Vec<f32> = (0..shape.n_in()).map(|v| (v % 7) as f32 - 3.0).collect();
                 let n_cols = shape.n_positions() * shape.n_patch();
                 let other: Vec<f32> = (0..n_cols).map(|v| (v % 5) as f32 - 2.0).collect();

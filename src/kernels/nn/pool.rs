@@ -2,10 +2,12 @@
 //!
 //! The first of equal maxima wins, scanned row by row, as in PyTorch.
 
+use super::per_level;
+
 /// Winner code of a pooled value whose ReLU is off: no gradient passes.
 pub const DEAD: u8 = 4;
 
-multiversion! {
+per_level! {
 /// Pools one image `[height, width, channels]` into `[height/2, width/2, channels]`.
 ///
 /// `winners` receives the position of the maximum, `2 * row + column` in the window, or [`DEAD`]
@@ -47,7 +49,7 @@ pub fn max_pool(
 }
 }
 
-multiversion! {
+per_level! {
 /// Writes the gradient of every pooled value to its winner, and 0 everywhere else.
 ///
 /// # Panics
@@ -82,18 +84,18 @@ pub fn max_pool_backward(
 
 #[cfg(test)]
 mod tests {
-    use super::super::Level;
     use super::*;
+    use crate::kernels::Cpu;
 
     #[test]
     fn first_maximum_wins_and_odd_edges_are_dropped() {
         // 3x5, one channel; the last row and column are outside every window.
         let image = [1.0, 1.0, 0.0, 2.0, 9.0, 0.5, 1.0, 2.0, -1.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0];
         let (mut out, mut winners) = ([0.0; 2], [9u8; 2]);
-        max_pool(Level::SCALAR, &image, (3, 5, 1), false, &mut out, &mut winners);
+        max_pool(Cpu::SCALAR, &image, (3, 5, 1), false, &mut out, &mut winners);
         assert_eq!((out, winners), ([1.0, 2.0], [0, 1]));
         let mut back = [7.0; 15];
-        max_pool_backward(Level::SCALAR, &[10.0, 20.0], &winners, (3, 5, 1), &mut back);
+        max_pool_backward(Cpu::SCALAR, &[10.0, 20.0], &winners, (3, 5, 1), &mut back);
         let mut expected = [0.0; 15];
         (expected[0], expected[3]) = (10.0, 20.0);
         assert_eq!(back, expected);
@@ -102,10 +104,10 @@ mod tests {
     #[test]
     fn a_dead_relu_passes_no_gradient() {
         let (mut out, mut winners) = ([9.0; 1], [9u8; 1]);
-        max_pool(Level::SCALAR, &[0.0; 4], (2, 2, 1), true, &mut out, &mut winners);
+        max_pool(Cpu::SCALAR, &[0.0; 4], (2, 2, 1), true, &mut out, &mut winners);
         assert_eq!(winners, [DEAD]);
         let mut back = [7.0; 4];
-        max_pool_backward(Level::SCALAR, &[1.0], &winners, (2, 2, 1), &mut back);
+        max_pool_backward(Cpu::SCALAR, &[1.0], &winners, (2, 2, 1), &mut back);
         assert_eq!(back, [0.0; 4]);
     }
 }

@@ -10,10 +10,11 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::{Buffers, lock, matrix, values, with_values};
+use crate::kernels::Cpu;
 use crate::kernels::gemm::{Mat, gemm};
 use crate::kernels::nn::conv_direct::{self, DirectShape};
 use crate::kernels::nn::im2col::{ConvShape, col2im_add, im2col};
-use crate::kernels::nn::{Level, elementwise, pool};
+use crate::kernels::nn::{elementwise, pool};
 
 /// Fewest and most images that one matrix product covers. Few, so that their patches stay in a
 /// core's second-level cache; more where an image has few positions, because every product packs
@@ -32,7 +33,7 @@ pub struct Conv {
     relu: bool,
     pool: bool,
     needs_input_grad: bool,
-    level: Level,
+    level: Cpu,
     buffers: Buffers,
     /// Position of the maximum of every pooled window, for the backward pass.
     winners: Mutex<Vec<u8>>,
@@ -47,7 +48,7 @@ impl Conv {
         needs_input_grad: bool,
         buffers: &Buffers,
     ) -> Self {
-        let (level, winners) = (Level::detect(), Mutex::default());
+        let (level, winners) = (Cpu::detect(), Mutex::default());
         Conv { shape, relu, pool, needs_input_grad, level, buffers: buffers.clone(), winners }
     }
 

@@ -4,8 +4,9 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::{Buffers, matrix, values, with_values};
+use crate::kernels::Cpu;
 use crate::kernels::gemm::{Mat, gemm_parts, gemm_tiled};
-use crate::kernels::nn::{Level, elementwise};
+use crate::kernels::nn::elementwise;
 
 /// Images per product of a forward pass over few inputs or very many images.
 const TILE_IMAGES: usize = 128;
@@ -36,7 +37,7 @@ impl Dense {
         n_parts: usize,
         out: &mut [f32],
     ) {
-        let (n_values, n_out, level) = (out.len(), bias.len(), Level::detect());
+        let (n_values, n_out, level) = (out.len(), bias.len(), Cpu::detect());
         let mut parts = self.buffers.floats(n_parts * n_values);
         gemm_parts(x, weights, &mut parts, TILE_INPUTS);
         let size = N_IMAGES_PER_SUM * n_out;
@@ -72,7 +73,7 @@ impl CustomOp3 for Dense {
         let (x, weights) = (values(x, x_layout)?, values(weights, weights_layout)?);
         let mut out = self.buffers.floats(n * n_out);
         let (x, weights) = (Mat::new(x, n, n_in), Mat::new(weights, n_in, n_out));
-        let (bias, level) = (values(bias, bias_layout)?, Level::detect());
+        let (bias, level) = (values(bias, bias_layout)?, Cpu::detect());
         if n_in > TILE_INPUTS && n <= MAX_IMAGES_BY_INPUTS {
             self.forward_by_inputs(x, weights, bias, n_in.div_ceil(TILE_INPUTS), &mut out);
         } else {
@@ -90,7 +91,7 @@ impl CustomOp3 for Dense {
         y: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let ((n, n_in), n_out, level) = (x.dims2()?, bias.dims1()?, Level::detect());
+        let ((n, n_in), n_out, level) = (x.dims2()?, bias.dims1()?, Cpu::detect());
         let mut grad_x = self.buffers.floats(if self.needs_input_grad { n * n_in } else { 0 });
         let mut grad_weights = self.buffers.floats(n_in * n_out);
         let mut grad_bias = vec![0.0; n_out];

@@ -5,7 +5,8 @@ use rayon::prelude::*;
 
 use super::{Buffers, matrix, values, with_values};
 use crate::data::Rng;
-use crate::kernels::nn::{Level, elementwise};
+use crate::kernels::Cpu;
+use crate::kernels::nn::elementwise;
 
 /// Values that one stream of random numbers decides.
 const N_PER_STREAM: usize = 16_384;
@@ -34,7 +35,7 @@ impl Dropout {
 
     fn apply(&self, values: &[f32]) -> Vec<f32> {
         let mut out = self.buffers.floats(values.len());
-        elementwise::multiply(Level::detect(), values, &self.mask, &mut out);
+        elementwise::multiply(Cpu::detect(), values, &self.mask, &mut out);
         out
     }
 }

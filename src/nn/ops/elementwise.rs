@@ -6,7 +6,8 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::{Buffers, lock, matrix, values, with_values};
-use crate::kernels::nn::{Level, elementwise, pool};
+use crate::kernels::Cpu;
+use crate::kernels::nn::{elementwise, pool};
 
 /// `max(x, 0)`; the gradient at 0 is 0, as in PyTorch.
 pub struct Relu {
@@ -22,7 +23,7 @@ impl CustomOp1 for Relu {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = values(x, layout)?;
         let mut out = self.buffers.floats(x.len());
-        elementwise::relu(Level::detect(), x, &mut out);
+        elementwise::relu(Cpu::detect(), x, &mut out);
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
@@ -30,7 +31,7 @@ impl CustomOp1 for Relu {
         let (n, n_values) = x.dims2()?;
         let mut out = self.buffers.floats(n * n_values);
         with_values([y, grad], |[y, grad]| {
-            elementwise::relu_backward(Level::detect(), y, grad, &mut out);
+            elementwise::relu_backward(Cpu::detect(), y, grad, &mut out);
         })?;
         Ok(Some(matrix(out, n, n_values)?))
     }
@@ -64,7 +65,7 @@ impl CustomOp1 for MaxPool {
             .zip(out.par_chunks_mut(n_out))
             .zip(winners.par_chunks_mut(n_out))
             .for_each(|((x, out), winners)| {
-                pool::max_pool(Level::detect(), x, self.shape, false, out, winners);
+                pool::max_pool(Cpu::detect(), x, self.shape, false, out, winners);
             });
         *lock(&self.winners) = winners;
         Ok((CpuStorage::F32(out), Shape::from((n, n_out))))
@@ -79,7 +80,7 @@ impl CustomOp1 for MaxPool {
                 .zip(grad.par_chunks(n_out))
                 .zip(winners.par_chunks(n_out))
                 .for_each(|((out, grad), winners)| {
-                    pool::max_pool_backward(Level::detect(), grad, winners, self.shape, out);
+                    pool::max_pool_backward(Cpu::detect(), grad, winners, self.shape, out);
                 });
         })?;
         Ok(Some(matrix(out, n, n_in)?))

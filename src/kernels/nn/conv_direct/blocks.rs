@@ -4,6 +4,7 @@
 //! Sums are formed in the order of the definition and without fused multiply-add: the bits are the
 //! same. Backward, a window adds all four positions, three of them times zero.
 
+use super::super::per_level;
 use super::super::pool::DEAD;
 use super::DirectShape;
 
@@ -12,7 +13,7 @@ pub const LANES: usize = 8;
 
 type Block = [f32; LANES];
 
-multiversion! {
+per_level! {
     /// As [`super::forward`]; `shape` is one that [`DirectShape::has_blocks`].
     pub fn forward(
         shape: &DirectShape,
@@ -30,7 +31,7 @@ multiversion! {
     }
 }
 
-multiversion! {
+per_level! {
     /// As [`super::backward`]; `shape` is one that [`DirectShape::has_blocks`].
     pub fn backward(
         shape: &DirectShape,

@@ -20,9 +20,7 @@ mod avx512;
 mod blocks;
 mod scalar;
 
-use super::Level;
-#[cfg(target_arch = "x86_64")]
-use super::Set;
+use super::Cpu;
 
 /// Shape of the fused layer: `image` is padded already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,9 +58,9 @@ impl DirectShape {
     }
 
     /// True where whole registers of AVX-512 apply.
-    fn fits_avx512(&self, level: Level) -> bool {
+    fn fits_avx512(&self, level: Cpu) -> bool {
         #[cfg(target_arch = "x86_64")]
-        if level.0 == Set::Avx512 {
+        if level.0 == super::super::cpu::Level::Avx512 {
             return self.is_fast() && self.out_channels.is_multiple_of(16);
         }
         let _ = level;
@@ -89,7 +87,7 @@ impl DirectShape {
 /// If a length does not fit the shape.
 #[expect(clippy::too_many_arguments, reason = "two outputs and the layer's three inputs")]
 pub fn forward(
-    level: Level,
+    level: Cpu,
     shape: &DirectShape,
     image: &[f32],
     weights: &[f32],
@@ -121,7 +119,7 @@ pub fn forward(
 /// # Panics
 /// If a length does not fit the shape.
 pub fn backward(
-    level: Level,
+    level: Cpu,
     shape: &DirectShape,
     image: &[f32],
     grad: &[f32],
@@ -163,7 +161,7 @@ mod tests {
             {
                 for out_channels in [1, 8, 16, 24, 32] {
                     let shape = DirectShape { height, width, kernel, out_channels };
-                    for level in Level::available() {
+                    for level in Cpu::all() {
                         for relu in [true, false] {
                             compare(&shape, level, relu);
                         }
@@ -171,12 +169,12 @@ mod tests {
                 }
             }
         }
-        if Level::available().len() < 3 {
+        if Cpu::all().len() < 3 {
             eprintln!("skipped: levels that this CPU lacks");
         }
     }
 
-    fn compare(shape: &DirectShape, level: Level, relu: bool) {
+    fn compare(shape: &DirectShape, level: Cpu, relu: bool) {
         let mut rng = Rng::new(7, &["direct"]);
         let mut draw =
             |n: usize| -> Vec<f32> { (0..n).map(|_| rng.uniform_f32(-1.0, 1.0)).collect() };
@@ -221,7 +219,7 @@ mod tests {
 
     #[test]
     fn equal_sums_give_the_first_position_and_dead_ones_none() {
-        for level in Level::available() {
+        for level in Cpu::all() {
             let shape = DirectShape { height: 4, width: 4, kernel: 3, out_channels: 16 };
             let (mut out, mut winners) = (vec![9.0; 16], vec![9u8; 16]);
             let (image, weights) = (vec![1.0; 16], vec![1.0; 144]);
