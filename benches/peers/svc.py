@@ -22,7 +22,8 @@ else:
 def load(split):
     base = os.path.join(os.environ["PIPELINE_DATA"], split)
     with gzip.open(base + "-images-idx3-ubyte.gz") as file:
-        x = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 784) / np.float64(255)
+        # oneDAL fits f32 as it is, about twice as fast; LIBSVM converts to f64.
+        x = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 784) / np.float32(255)
     with gzip.open(base + "-labels-idx1-ubyte.gz") as file:
         return x, np.frombuffer(file.read(), np.uint8, offset=8)
 
