@@ -197,7 +197,7 @@ fn misclassified(test: &ImageSet, model: &FittedModel, n_wanted: usize) -> Vec<G
 
 /// The first training images of each class, class by class.
 fn samples(train: &ImageSet, n_classes: usize) -> Vec<GalleryImage> {
-    let n_each = if n_classes <= 20 { 10 } else { 3 };
+    let n_each = if n_classes <= 20 { 9 } else { 3 };
     (0..n_classes)
         .flat_map(|class| {
             (0..train.len())

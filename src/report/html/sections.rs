@@ -58,8 +58,9 @@ pub(super) fn summary(results: &Results) -> Markup {
             }
         }
         p.note {
-            "Fit is the time of this model's own fit; a hybrid also needs its network. Small "
-            "figures after the input are its number of features."
+            "Fit is the time of this model's own fit; a hybrid also needs its network. Images/s "
+            "goes from pixels to labels, features included. Small figures after the input are its "
+            "number of features."
         }
     }
 }
