@@ -13,6 +13,10 @@ use crate::progress::Progress;
 /// Set by Ctrl-C; everything long asks for it.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// What may take longer to notice Ctrl-C: reading gigabytes from a cold disk. Ending it is safe:
+/// everything is written under a temporary name and renamed.
+const GRACE: std::time::Duration = std::time::Duration::from_millis(900);
+
 /// Shows a run on stderr: a bar for the running stage, a line for each finished one. Without a
 /// terminal only warnings are printed.
 pub struct Terminal {
@@ -21,12 +25,18 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Watches Ctrl-C; the first asks politely, the second ends the process at once.
+    /// Watches Ctrl-C: the first asks politely, what does not stop within [`GRACE`] is ended, and a
+    /// second ends the process at once.
     pub fn new(draws: bool) -> anyhow::Result<Self> {
         ctrlc::set_handler(|| {
             if INTERRUPTED.swap(true, Ordering::SeqCst) {
                 std::process::exit(1);
             }
+            std::thread::spawn(|| {
+                std::thread::sleep(GRACE);
+                say("error: interrupted\n\nhint: run the same command again to go on");
+                std::process::exit(1);
+            });
         })?;
         Ok(Terminal { draws, bar: Mutex::new(ProgressBar::hidden()) })
     }
