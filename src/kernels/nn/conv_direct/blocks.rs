@@ -14,7 +14,7 @@ pub const LANES: usize = 8;
 type Block = [f32; LANES];
 
 per_level! {
-    /// As [`super::forward`]; `shape` is one that [`DirectShape::has_blocks`].
+    /// As [`super::forward`]; `shape` is one that [`DirectShape::is_fast`].
     pub fn forward(
         shape: &DirectShape,
         image: &[f32],
@@ -32,7 +32,7 @@ per_level! {
 }
 
 per_level! {
-    /// As [`super::backward`]; `shape` is one that [`DirectShape::has_blocks`].
+    /// As [`super::backward`]; `shape` is one that [`DirectShape::is_fast`].
     pub fn backward(
         shape: &DirectShape,
         image: &[f32],
