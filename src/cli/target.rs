@@ -7,9 +7,10 @@ use anyhow::Context as _;
 
 use super::outcome::UsageError;
 use crate::cache::Store;
-use crate::config::{Overrides, Pipeline, nearest, shipped};
+use crate::config::{Overrides, Pipeline, shipped};
 use crate::data::Sources;
 use crate::engine::Force;
+use crate::nearest::nearest;
 use crate::stage::KINDS;
 
 /// Which pipeline, data and changes.

@@ -24,7 +24,6 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 pub use error::{ConfigError, Place, Problem};
-pub use nearest::nearest;
 pub use overrides::Overrides;
 pub use values::allowed;
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::nearest::nearest;
 use crate::stage::{
     Accepts, ArtifactType, Condition, Context, Field, InputSpec, Inputs, Output, StageError,
 };

@@ -2,8 +2,9 @@
 
 use serde_json::{Number, Value};
 
-use super::nearest::{nearest, quoted};
+use super::nearest::quoted;
 use super::tree::{Node, Shape};
+use crate::nearest::nearest;
 use crate::stage::Accepts;
 
 /// What a field accepts, in words: `a whole number from 1 to 1000`.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::download::{Patience, Wanted, download, remove_leftovers, sha256_of};
 use super::{DataError, Dataset, ImageSet, ImageShape, Labels, Sources, garments, idx};
+use crate::nearest::nearest;
 use crate::progress::Progress;
 
 /// Every name that [`load`] knows, with what it is.
@@ -93,12 +94,7 @@ pub fn check_name(name: &str) -> Result<(), DataError> {
     if known.contains(&name) {
         return Ok(());
     }
-    let nearest = known
-        .iter()
-        .map(|&known| (strsim::jaro_winkler(name, known), known))
-        .filter(|(likeness, _)| *likeness > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, known)| known);
+    let nearest = nearest(name, known.iter().copied());
     Err(DataError::UnknownDataset { name: name.to_owned(), nearest, known })
 }
 

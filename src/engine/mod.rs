@@ -30,7 +30,8 @@ pub use observer::{Observer, Unobserved};
 pub use plan::{Plan, PlanStatus, PlannedStage, Reason, plan};
 pub use run::{Outcome, RunOptions, StageJournal, Status, run};
 
-use crate::config::{Pipeline, nearest};
+use crate::config::Pipeline;
+use crate::nearest::nearest;
 
 /// Stages that run although their artifacts are in the cache. What comes after them follows only
 /// if their artifacts change.

@@ -24,9 +24,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{NnError, nearest};
+use super::error::NnError;
 use crate::data::ImageShape;
 use crate::metrics::LayerRow;
+use crate::nearest::nearest;
 
 /// The shipped architectures, by name.
 const SHIPPED: [(&str, &str); 8] = [
@@ -162,7 +163,7 @@ impl Architecture {
             Some((_, text)) => Architecture::parse(name, text),
             None => {
                 let known = Architecture::names();
-                let nearest = nearest(name, &known);
+                let nearest = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
                 Err(NnError::UnknownArchitecture { name: name.to_owned(), nearest, known })
             }
         }

@@ -155,13 +155,3 @@ impl NnError {
         }
     }
 }
-
-/// The entry of `known` that is most like `name`, if any is like it at all.
-pub(super) fn nearest(name: &str, known: &[String]) -> Option<String> {
-    known
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.6)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate.clone())
-}

@@ -6,13 +6,14 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::architecture::Architecture;
-use super::error::{NnError, nearest};
+use super::error::NnError;
 use super::ops::{Buffers, matrix, softmax, with_values};
 use super::plan::Plan;
 use super::tape;
 use crate::data::{ImageShape, TensorFile};
 use crate::kernels::Cpu;
 use crate::kernels::nn::elementwise;
+use crate::nearest::nearest;
 
 /// Images computed together.
 const N_IMAGES_PER_CHUNK: usize = 512;
@@ -132,7 +133,9 @@ impl Network {
             NnError::UnknownLayer {
                 architecture: self.architecture.name().to_owned(),
                 layer: layer.to_owned(),
-                nearest: nearest(layer, &known).filter(|name| name != layer),
+                nearest: nearest(layer, known.iter().map(String::as_str))
+                    .filter(|name| *name != layer)
+                    .map(str::to_owned),
                 known,
             }
         })

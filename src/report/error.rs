@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::nearest::nearest;
+
 /// A run directory, table or comparison that could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -88,10 +90,13 @@ impl ReportError {
             ReportError::Exists { .. } => "remove it or give the run another directory",
             ReportError::NotARunDirectory { .. } => "give a path such as `reports/NAME/RUN`",
             ReportError::RunNotFound { name, known, .. } => {
-                let distance = |known: &&String| strsim::damerau_levenshtein(name, known);
-                return Some(match known.iter().min_by_key(distance) {
-                    Some(nearest) => format!("the nearest name is `{nearest}`"),
-                    None => "there are no runs yet; `pipeline run cnn_svm` makes one".to_owned(),
+                let near = nearest(name, known.iter().map(String::as_str));
+                return Some(match (near, known.is_empty()) {
+                    (Some(near), _) => format!("the nearest name is `{near}`"),
+                    (None, false) => format!("there are `{}`", known.join("`, `")),
+                    (None, true) => {
+                        "there are no runs yet; `pipeline run cnn_svm` makes one".to_owned()
+                    }
                 });
             }
             ReportError::Read { .. } => {

@@ -8,18 +8,22 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
-        &["engine", "config", "cache", "stage", "report", "metrics", "data", "kernels", "progress"],
+        &[
+            "engine", "config", "cache", "stage", "report", "metrics", "data", "kernels",
+            "nearest", "progress",
+        ],
     ),
-    ("engine", &["config", "cache", "stage", "data", "progress"]),
-    ("config", &["stage"]),
-    ("cache", &["stage", "progress"]),
-    ("stage", &["learn", "nn", "data", "metrics", "report", "progress"]),
-    ("report", &["metrics", "data"]),
-    ("learn", &["data", "kernels", "progress"]),
-    ("nn", &["data", "kernels", "metrics", "progress"]),
-    ("data", &["kernels", "progress"]),
+    ("engine", &["config", "cache", "stage", "data", "nearest", "progress"]),
+    ("config", &["stage", "nearest"]),
+    ("cache", &["stage", "nearest", "progress"]),
+    ("stage", &["learn", "nn", "data", "metrics", "report", "nearest", "progress"]),
+    ("report", &["metrics", "data", "nearest"]),
+    ("learn", &["data", "kernels", "nearest", "progress"]),
+    ("nn", &["data", "kernels", "metrics", "nearest", "progress"]),
+    ("data", &["kernels", "nearest", "progress"]),
     ("metrics", &[]),
     ("kernels", &[]),
+    ("nearest", &[]),
     ("progress", &[]),
 ];
 
