@@ -1,8 +1,11 @@
 //! Classical learners under linfa's conventions: checked parameters, `Fit`, `Predict`.
 
+mod classifier;
 pub mod svm;
 
 use linfa::dataset::Records;
+
+pub use classifier::{Classifier, LearnError, Learner, Samples, read_classifier};
 
 use crate::data::Features;
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Evaluation;
 use crate::data::{Dataset, Features, Labels, TensorFile, TensorFileError};
-use crate::learn::svm::Svc;
+use crate::learn::{Classifier, read_classifier};
 use crate::metrics::EpochRecord;
 use crate::nn::Network;
 
@@ -66,14 +66,14 @@ pub struct FeatureTable {
     pub test_labels: Labels,
     /// Such as `a3 penultimate`.
     pub description: String,
-    /// Fingerprint of the network that made them.
+    /// Fingerprint of the network that made them; empty for none.
     pub network: String,
 }
 
 /// A classical model and what it says of the test images.
 pub struct FittedClassifier {
     /// The fitted model.
-    pub svc: Svc,
+    pub classifier: Box<dyn Classifier>,
     /// What it says of the test images.
     pub model: FittedModel,
 }
@@ -109,8 +109,8 @@ pub struct TableView<'a> {
     pub train_labels: &'a Labels,
     /// What the rows are.
     pub description: &'a str,
-    /// Fingerprint of the network behind the features.
-    pub network: Option<&'a str>,
+    /// Fingerprint of the network behind the features; empty for none.
+    pub network: &'a str,
 }
 
 impl<'a> TableView<'a> {
@@ -125,22 +125,22 @@ impl<'a> TableView<'a> {
                 test: Cow::Owned(Features::Bytes(data.test.pixels.clone())),
                 train_labels: &data.train.labels,
                 description: "pixels",
-                network: None,
+                network: "",
             },
             Artifact::Features(table) => TableView {
                 train: Cow::Borrowed(&table.train),
                 test: Cow::Borrowed(&table.test),
                 train_labels: &table.train_labels,
                 description: &table.description,
-                network: Some(&table.network),
+                network: &table.network,
             },
             other => panic!("{:?} is no table of features", other.artifact_type()),
         }
     }
 
-    /// `classical` on pixels, `hybrid` on the features of a network.
+    /// `hybrid` on the features of a network, else `classical`.
     pub fn family(&self) -> &'static str {
-        if self.network.is_some() { "hybrid" } else { "classical" }
+        if self.network.is_empty() { "classical" } else { "hybrid" }
     }
 }
 
@@ -208,7 +208,7 @@ impl Artifact {
             Artifact::Features(table) => table.to_tensors().write(path),
             Artifact::Classifier(fitted) => {
                 let mut file = TensorFile::new(json!({}));
-                insert_model(&mut file, &fitted.model, fitted.svc.to_tensors());
+                insert_model(&mut file, &fitted.model, fitted.classifier.to_tensors());
                 file.write(path)
             }
             Artifact::Evaluation(evaluation) => {
@@ -238,9 +238,9 @@ impl Artifact {
             ArtifactType::Features => Artifact::Features(FeatureTable::from_tensors(file)?),
             ArtifactType::Classifier => {
                 let (model, tensors) = take_model(&mut file)?;
-                let svc = Svc::from_tensors(tensors)
+                let classifier = read_classifier(tensors)
                     .map_err(|error| TensorFileError::Malformed(error.to_string()))?;
-                Artifact::Classifier(FittedClassifier { svc, model })
+                Artifact::Classifier(FittedClassifier { classifier, model })
             }
             ArtifactType::Evaluation => {
                 Artifact::Evaluation(Box::new(take(&mut file, "evaluation")?))

@@ -5,6 +5,7 @@
 //! engine knows no kind: it sees [`Kind`] and [`Stage`] only.
 
 mod artifact;
+mod classify;
 mod cnn;
 mod dataset;
 mod evaluate;
@@ -25,7 +26,7 @@ pub use evaluate::{EvaluatedModel, EvaluatedNetwork, Evaluation};
 pub use field::{Accepts, Condition, Field};
 
 use crate::data::{DataError, Sources, TensorFileError};
-use crate::learn::svm::SvcError;
+use crate::learn::{LearnError, Learner};
 use crate::metrics::MetricsError;
 use crate::nn::NnError;
 use crate::progress::Progress;
@@ -33,6 +34,12 @@ use crate::progress::Progress;
 /// Every kind a pipeline file can name.
 pub static KINDS: &[&Kind] =
     &[&dataset::DATASET, &cnn::CNN, &features::FEATURES, &svm::SVM, &evaluate::EVALUATE];
+
+/// Builds a learner from parameters that passed the check of its kind's fields.
+pub type BuildLearner = fn(&Map<String, Value>) -> Result<Box<dyn Learner>, LearnError>;
+
+/// Kinds that fit a classifier to the rows of their input `data`, with the learner that does it.
+pub static LEARNERS: &[(&Kind, BuildLearner)] = &[(&svm::SVM, svm::learner)];
 
 /// One kind of stage: its contract with the pipeline file and with the cache.
 pub struct Kind {
@@ -153,9 +160,9 @@ pub enum StageError {
     /// A network could not be built, trained or applied.
     #[error(transparent)]
     Nn(NnError),
-    /// A support vector machine could not be fitted or applied.
+    /// A classical learner could not be fitted or applied.
     #[error(transparent)]
-    Svc(SvcError),
+    Learn(LearnError),
     /// Labels and predictions do not go together.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -180,7 +187,7 @@ macro_rules! from_room_error {
 
 from_room_error!(DataError, Data);
 from_room_error!(NnError, Nn);
-from_room_error!(SvcError, Svc);
+from_room_error!(LearnError, Learn);
 
 impl StageError {
     /// What the user can do about it.
@@ -188,7 +195,7 @@ impl StageError {
         match self {
             StageError::Data(error) => error.hint(),
             StageError::Nn(error) => error.hint(),
-            StageError::Svc(error) => error.hint(),
+            StageError::Learn(error) => error.hint(),
             StageError::Metrics(error) => error.hint(),
             StageError::Interrupted | StageError::TensorFile(_) => None,
         }

@@ -2,13 +2,12 @@
 
 use linfa::ParamGuard;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::{
-    Accepts, Artifact, ArtifactType, Condition, Context, Field, FittedClassifier, FittedModel,
-    InputSpec, Inputs, Kind, Output, Stage, StageError, TableView, measure, typed,
-};
+use super::classify::{Classify, DATA};
+use super::{Accepts, Condition, Field, Kind, Stage, typed};
 use crate::learn::svm::{Engine, Gamma, Kernel, SvcParams};
+use crate::learn::{LearnError, Learner};
 
 /// The kind.
 pub static SVM: Kind = Kind {
@@ -16,12 +15,7 @@ pub static SVM: Kind = Kind {
     doc: "support vector classifier, one-vs-one over classes",
     version: 1,
     seeded: false,
-    inputs: &[InputSpec {
-        name: "data",
-        accepts: &[ArtifactType::Dataset, ArtifactType::Features],
-        many: false,
-        doc: "a data set (its raw pixels) or features",
-    }],
+    inputs: DATA,
     fields: &[
         Field {
             name: "kernel",
@@ -80,7 +74,7 @@ pub static SVM: Kind = Kind {
             read_if: None,
         },
     ],
-    produces: ArtifactType::Classifier,
+    produces: super::ArtifactType::Classifier,
     build,
 };
 
@@ -107,7 +101,23 @@ struct SvmStage {
 }
 
 fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
-    Box::new(typed::<SvmStage>(params))
+    Box::new(Classify::new(learner, params))
+}
+
+/// The learner of a stage's parameters.
+///
+/// # Errors
+/// Parameters that do not go together.
+pub(super) fn learner(params: &Map<String, Value>) -> Result<Box<dyn Learner>, LearnError> {
+    let stage: SvmStage = typed(params);
+    let params = SvcParams::new()
+        .kernel(stage.kernel())
+        .c(stage.c)
+        .tol(stage.tol)
+        .max_iter(u64::try_from(stage.max_iter).ok())
+        .engine(if stage.engine == "linfa" { Engine::Linfa } else { Engine::Native })
+        .check()?;
+    Ok(Box::new(params))
 }
 
 impl SvmStage {
@@ -123,62 +133,5 @@ impl SvmStage {
             "sigmoid" => Kernel::Sigmoid { gamma, coef0: self.coef0 },
             _ => Kernel::Rbf { gamma },
         }
-    }
-}
-
-impl Stage for SvmStage {
-    fn run(&self, inputs: &Inputs, context: &Context) -> Result<Output, StageError> {
-        let table = TableView::of(&inputs.one("data").artifact);
-        let params = SvcParams::new()
-            .kernel(self.kernel())
-            .c(self.c)
-            .tol(self.tol)
-            .max_iter(u64::try_from(self.max_iter).ok())
-            .engine(if self.engine == "linfa" { Engine::Linfa } else { Engine::Native })
-            .check()?;
-        let (fitted, fit) =
-            measure(|| params.fit_with(&table.train, table.train_labels, context.progress));
-        let svc = fitted?;
-        let (predicted, predict) =
-            measure(|| svc.predict_labels_with(table.test.as_ref(), context.progress));
-        let predicted = predicted?;
-        let report = svc.report();
-        if !report.converged {
-            context.progress.warn("the support vector machine did not converge within max_iter");
-        }
-        let details = json!({
-            "kernel": self.kernel,
-            "c": self.c,
-            "gamma": report.gamma,
-            "n_support": report.n_support,
-            "n_iterations": report.n_iterations,
-            "max_kkt_gap": report.max_kkt_gap,
-            "objective": report.objective,
-            "converged": report.converged,
-            "engine": self.engine,
-        });
-        let model = FittedModel {
-            family: table.family().to_owned(),
-            input: table.description.to_owned(),
-            n_features: table.train.n_features(),
-            network: table.network.map(str::to_owned).unwrap_or_default(),
-            model_bytes: svc.model_bytes(),
-            details: super::object(details),
-            predicted,
-        };
-        let notes = json!({
-            "fit_seconds": fit.seconds,
-            "fit_cpu_seconds": fit.cpu_seconds,
-            "predict_seconds": predict.seconds,
-            "details": {
-                "kernel_evaluations": report.kernel_evaluations,
-                "cache_hit_rate": report.cache_hit_rate,
-            },
-        });
-        Ok(Output {
-            artifact: Artifact::Classifier(FittedClassifier { svc, model }),
-            reusable: true,
-            notes: super::object(notes),
-        })
     }
 }

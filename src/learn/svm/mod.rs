@@ -3,6 +3,7 @@
 mod block;
 mod gram;
 mod kernel_cache;
+mod learner;
 mod linfa_engine;
 mod model;
 mod multiclass;

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::block::Block;
 use super::gram::{Panel, Resolved, first_not_finite, normalised};
-use super::params::SvcError;
+use super::params::{Engine, Kernel, SvcError};
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
 use crate::kernels::{Cpu, bytes, smo};
 use crate::progress::{Progress, Silent};
@@ -45,6 +45,10 @@ pub struct FitReport {
     pub converged: bool,
     /// Gamma as a number.
     pub gamma: f64,
+    /// Penalty.
+    pub c: f64,
+    /// Implementation that solved the pairs.
+    pub engine: Engine,
 }
 
 /// Outcome of one pair.
@@ -92,6 +96,11 @@ impl Svc {
     /// What the fit cost and how good the solution is.
     pub fn report(&self) -> &FitReport {
         &self.report
+    }
+
+    /// Kernel function.
+    pub fn kernel(&self) -> Kernel {
+        self.resolved.kernel
     }
 
     /// Classes that occurred, ascending.
@@ -356,11 +365,6 @@ impl Svc {
         }
         let support_idx = support_idx.iter().map(|&i| i as usize).collect();
         Ok(Svc::new(resolved, classes, support, support_idx, dual_coef, bias.to_vec(), report))
-    }
-
-    /// Bytes of the stored model.
-    pub fn model_bytes(&self) -> u64 {
-        self.to_tensors().tensors().map(|(_, tensor)| tensor.bytes().len() as u64).sum()
     }
 }
 

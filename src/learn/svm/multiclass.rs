@@ -102,12 +102,13 @@ impl SvcValidParams {
             })
             .collect::<Result<Vec<_>, SvcError>>()?;
         let cost = cache.into_cost();
-        Ok(assemble(features, resolved, classes, &rows_of, &pairs, &solutions, cost))
+        Ok(assemble(self, features, resolved, classes, &rows_of, &pairs, &solutions, cost))
     }
 }
 
 /// Gathers the support vectors of all pairs, by class and then by position.
 fn assemble(
+    params: &SvcValidParams,
     features: &Features,
     resolved: Resolved,
     classes: Vec<usize>,
@@ -161,6 +162,8 @@ fn assemble(
         cache_hit_rate: cost.cache_hit_rate,
         converged: solutions.iter().all(|solution| solution.converged),
         gamma: resolved.gamma,
+        c: params.c,
+        engine: params.engine,
     };
     let bias = solutions.iter().map(|solution| solution.bias).collect();
     let support = features.select(&support_idx);

@@ -1,0 +1,75 @@
+//! The support vector classifier as one learner among others.
+
+use serde_json::{Map, Value, json};
+
+use super::model::Svc;
+use super::params::{Kernel, SvcValidParams};
+use crate::data::{Features, Labels, TensorFile};
+use crate::learn::{Classifier, LearnError, Learner, Samples};
+use crate::progress::Progress;
+
+impl Learner for SvcValidParams {
+    fn fit(
+        &self,
+        samples: Samples,
+        _seed: u64,
+        progress: &dyn Progress,
+    ) -> Result<Box<dyn Classifier>, LearnError> {
+        Ok(Box::new(self.fit_with(samples.features, samples.labels, progress)?))
+    }
+}
+
+impl Classifier for Svc {
+    fn predict(&self, features: &Features, progress: &dyn Progress) -> Result<Labels, LearnError> {
+        Ok(self.predict_labels_with(features, progress)?)
+    }
+
+    fn to_tensors(&self) -> TensorFile<'_> {
+        Svc::to_tensors(self)
+    }
+
+    fn details(&self) -> Map<String, Value> {
+        let report = self.report();
+        let kernel = match self.kernel() {
+            Kernel::Linear => "linear",
+            Kernel::Rbf { .. } => "rbf",
+            Kernel::Polynomial { .. } => "poly",
+            Kernel::Sigmoid { .. } => "sigmoid",
+        };
+        [
+            ("kernel", json!(kernel)),
+            ("c", json!(report.c)),
+            ("gamma", json!(report.gamma)),
+            ("n_support", json!(report.n_support)),
+            ("n_iterations", json!(report.n_iterations)),
+            ("max_kkt_gap", json!(report.max_kkt_gap)),
+            ("objective", json!(report.objective)),
+            ("converged", json!(report.converged)),
+            ("engine", json!(report.engine)),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+
+    fn notes(&self) -> Map<String, Value> {
+        let report = self.report();
+        [
+            ("kernel_evaluations", json!(report.kernel_evaluations)),
+            ("cache_hit_rate", json!(report.cache_hit_rate)),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+    }
+
+    fn warning(&self) -> Option<String> {
+        let report = self.report();
+        (!report.converged).then(|| {
+            format!(
+                "the support vector machine did not converge: its largest KKT gap is {:.1e}",
+                report.max_kkt_gap
+            )
+        })
+    }
+}
