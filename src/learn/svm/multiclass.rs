@@ -102,7 +102,8 @@ impl SvcValidParams {
             })
             .collect::<Result<Vec<_>, SvcError>>()?;
         let cost = cache.into_cost();
-        Ok(assemble(self, features, resolved, classes, &rows_of, &pairs, &solutions, cost))
+        let solved: Vec<(Pair, Solution)> = pairs.into_iter().zip(solutions).collect();
+        Ok(assemble(self, features, resolved, classes, &rows_of, &solved, cost))
     }
 }
 
@@ -113,8 +114,7 @@ fn assemble(
     resolved: Resolved,
     classes: Vec<usize>,
     rows_of: &[Vec<usize>],
-    pairs: &[Pair],
-    solutions: &[Solution],
+    solved: &[(Pair, Solution)],
     cost: Cost,
 ) -> Svc {
     let n_classes = classes.len();
@@ -125,7 +125,7 @@ fn assemble(
         let before = support_idx.len();
         for (within, &row) in rows.iter().enumerate() {
             let mut column = vec![0.0; n_classes - 1];
-            for (pair, solution) in pairs.iter().zip(solutions) {
+            for (pair, solution) in solved {
                 if pair.first == class {
                     column[pair.second - 1] = solution.beta[within];
                 } else if pair.second == class {
@@ -142,9 +142,8 @@ fn assemble(
     let dual_coef =
         Array2::from_shape_fn((n_classes - 1, columns.len()), |(other, sv)| columns[sv][other]);
     let report = FitReport {
-        pairs: pairs
+        pairs: solved
             .iter()
-            .zip(solutions)
             .map(|(pair, solution)| PairReport {
                 classes: [classes[pair.first], classes[pair.second]],
                 objective: solution.objective,
@@ -153,19 +152,19 @@ fn assemble(
                 converged: solution.converged,
             })
             .collect(),
-        objective: solutions.iter().map(|solution| solution.objective).sum(),
-        max_kkt_gap: solutions.iter().map(|solution| solution.gap).fold(0.0, f64::max),
-        n_iterations: solutions.iter().map(|solution| solution.n_iterations).sum(),
+        objective: solved.iter().map(|(_, solution)| solution.objective).sum(),
+        max_kkt_gap: solved.iter().map(|(_, solution)| solution.gap).fold(0.0, f64::max),
+        n_iterations: solved.iter().map(|(_, solution)| solution.n_iterations).sum(),
         n_support: support_idx.len(),
         n_support_per_class,
         kernel_evaluations: cost.kernel_evaluations,
         cache_hit_rate: cost.cache_hit_rate,
-        converged: solutions.iter().all(|solution| solution.converged),
+        converged: solved.iter().all(|(_, solution)| solution.converged),
         gamma: resolved.gamma,
         c: params.c,
         engine: params.engine,
     };
-    let bias = solutions.iter().map(|solution| solution.bias).collect();
+    let bias = solved.iter().map(|(_, solution)| solution.bias).collect();
     let support = features.select(&support_idx);
     Svc::new(resolved, classes, support, support_idx, dual_coef, bias, report)
 }
