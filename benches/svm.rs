@@ -9,7 +9,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use hybrid_pipeline::data::{Features, Labels, Rng};
-use hybrid_pipeline::learn::Classifier as _;
 use hybrid_pipeline::learn::svm::{Gamma, Kernel, SvcParams};
 use hybrid_pipeline::progress::Silent;
 use linfa::ParamGuard;
@@ -82,7 +81,7 @@ fn main() {
             "objective": report.objective, "max_kkt_gap": report.max_kkt_gap,
             "kernel_evaluations": report.kernel_evaluations,
             "cache_hit_rate": report.cache_hit_rate, "converged": report.converged,
-            "model_bytes": Classifier::model_bytes(&svc), "peak_rss_kib": peak_rss_kib(),
+            "model_bytes": hybrid_pipeline::learn::Classifier::model_bytes(&svc), "peak_rss_kib": peak_rss_kib(),
         });
         println!("{line}");
     }
