@@ -8,3 +8,4 @@ mod interruption;
 mod project;
 mod real_data;
 mod run;
+mod search;
