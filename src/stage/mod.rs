@@ -11,6 +11,7 @@ mod dataset;
 mod evaluate;
 mod features;
 mod field;
+mod search;
 mod svm;
 
 use std::path::Path;
@@ -24,6 +25,7 @@ pub use artifact::{
 };
 pub use evaluate::{EvaluatedModel, EvaluatedNetwork, Evaluation};
 pub use field::{Accepts, Condition, Field};
+pub use search::{Distribution, MAX_CANDIDATES, searched_learner};
 
 use crate::data::{DataError, Sources, TensorFileError};
 use crate::learn::{LearnError, Learner};
@@ -32,8 +34,14 @@ use crate::nn::NnError;
 use crate::progress::Progress;
 
 /// Every kind a pipeline file can name.
-pub static KINDS: &[&Kind] =
-    &[&dataset::DATASET, &cnn::CNN, &features::FEATURES, &svm::SVM, &evaluate::EVALUATE];
+pub static KINDS: &[&Kind] = &[
+    &dataset::DATASET,
+    &cnn::CNN,
+    &features::FEATURES,
+    &svm::SVM,
+    &search::SEARCH,
+    &evaluate::EVALUATE,
+];
 
 /// Builds a learner from parameters that passed the check of its kind's fields.
 pub type BuildLearner = fn(&Map<String, Value>) -> Result<Box<dyn Learner>, LearnError>;
@@ -244,6 +252,7 @@ mod tests {
             for field in kind.fields {
                 let value = field.default_value().unwrap_or_else(|| match &field.accepts {
                     Accepts::ChoiceOf(words) => Value::from(words()[0].clone()),
+                    Accepts::Grid { .. } => Value::Object(Map::new()),
                     _ => panic!("`{}.{}` needs a default in this test", kind.name, field.name),
                 });
                 params.insert(field.name.to_owned(), value);
