@@ -1,5 +1,7 @@
 //! Pipeline files against small kinds of stages that are never run.
 
+mod search;
+
 use serde_json::{Map, Value, json};
 
 use super::*;
