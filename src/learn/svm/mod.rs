@@ -1,14 +1,17 @@
 //! Support vector classification: exact C-SVC, one-vs-one, on bytes or real features.
 
 mod block;
+mod decision;
 mod gram;
 mod kernel_cache;
 mod learner;
+mod linear;
 mod linfa_engine;
 mod model;
 mod multiclass;
 mod params;
 mod solver;
+mod storage;
 #[cfg(test)]
 mod tests;
 

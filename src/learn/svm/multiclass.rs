@@ -119,7 +119,7 @@ fn assemble(
 ) -> Svc {
     let n_classes = classes.len();
     let mut support_idx = Vec::new();
-    let mut n_support_per_class = Vec::new();
+    let mut n_support = Vec::new();
     let mut columns: Vec<Vec<f64>> = Vec::new();
     for (class, rows) in rows_of.iter().enumerate() {
         let before = support_idx.len();
@@ -137,7 +137,7 @@ fn assemble(
                 columns.push(column);
             }
         }
-        n_support_per_class.push(support_idx.len() - before);
+        n_support.push(support_idx.len() - before);
     }
     let dual_coef =
         Array2::from_shape_fn((n_classes - 1, columns.len()), |(other, sv)| columns[sv][other]);
@@ -155,16 +155,16 @@ fn assemble(
         objective: solved.iter().map(|(_, solution)| solution.objective).sum(),
         max_kkt_gap: solved.iter().map(|(_, solution)| solution.gap).fold(0.0, f64::max),
         n_iterations: solved.iter().map(|(_, solution)| solution.n_iterations).sum(),
-        n_support: support_idx.len(),
-        n_support_per_class,
         kernel_evaluations: cost.kernel_evaluations,
         cache_hit_rate: cost.cache_hit_rate,
         converged: solved.iter().all(|(_, solution)| solution.converged),
-        gamma: resolved.gamma,
         c: params.c,
         engine: params.engine,
     };
     let bias = solved.iter().map(|(_, solution)| solution.bias).collect();
     let support = features.select(&support_idx);
-    Svc::new(resolved, classes, support, support_idx, dual_coef, bias, report)
+    let mut svc = Svc::new(resolved, classes, support, n_support, dual_coef, bias);
+    svc.support_idx = support_idx;
+    svc.report = Some(report);
+    svc
 }

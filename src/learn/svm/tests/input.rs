@@ -125,7 +125,7 @@ fn altered(svc: &Svc, change: impl FnOnce(&mut TensorFile<'static>)) -> Result<S
 fn stored_models_whose_parts_do_not_fit_are_refused() {
     let (features, labels) = blobs(60, 6, 3);
     let svc = fit(SvcParams::new(), &features, &labels);
-    let n_support = svc.report().n_support;
+    let n_support = svc.support().n_samples();
     assert!(altered(&svc, |_| ()).is_ok());
     type Change = Box<dyn FnOnce(&mut TensorFile<'static>)>;
     let changes: Vec<(&str, Change)> = vec![
@@ -138,12 +138,12 @@ fn stored_models_whose_parts_do_not_fit_are_refused() {
         ("a class more", Box::new(|file| file.document["classes"] = json!([0, 1, 2, 3]))),
         (
             "support vectors by class",
-            Box::new(|file| file.document["report"]["n_support_per_class"] = json!([0, 0, 1])),
+            Box::new(|file| file.document["n_support"] = json!([0, 0, 1])),
         ),
         (
             "an overflow",
             Box::new(|file| {
-                file.document["report"]["n_support_per_class"] = json!([u64::MAX, 1, 1]);
+                file.document["n_support"] = json!([u64::MAX, 1, 1]);
             }),
         ),
         ("biases", Box::new(|file| file.insert_f64("bias", Array1::zeros(2)))),
