@@ -13,7 +13,6 @@ use hybrid_pipeline::learn::Classifier;
 use hybrid_pipeline::learn::svm::{Gamma, Kernel, SvcParams};
 use hybrid_pipeline::progress::Silent;
 use linfa::ParamGuard;
-use linfa::traits::Predict;
 use ndarray::Array2;
 
 fn read(dir: &Path, name: &str, n_header: usize) -> Vec<u8> {
@@ -72,7 +71,7 @@ fn main() {
         let svc = params.fit_with(&x, &labels, &Silent).expect("fit");
         let (fit_s, fit_cpu_s) = (clock.elapsed().as_secs_f64(), cpu.elapsed().as_secs_f64());
         let clock = Instant::now();
-        let predicted = svc.predict(&x_test);
+        let predicted = svc.predict_labels(&x_test).expect("predict");
         let predict_s = clock.elapsed().as_secs_f64();
         let n_right = predicted.iter().zip(&test_labels).filter(|(a, b)| a == b).count();
         let report = svc.report();
