@@ -11,6 +11,7 @@ mod params;
 mod solver;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 pub use model::{FitReport, PairReport, Svc};
-pub use params::{Engine, Gamma, Kernel, SvcError, SvcParams, SvcValidParams};
+pub use params::{ClassWeight, Engine, Gamma, Kernel, SvcError, SvcParams, SvcValidParams};
