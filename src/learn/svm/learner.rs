@@ -15,7 +15,7 @@ impl Learner for SvcValidParams {
         _seed: u64,
         progress: &dyn Progress,
     ) -> Result<Box<dyn Classifier>, LearnError> {
-        Ok(Box::new(self.fit_with(samples.features, samples.labels, progress)?))
+        Ok(Box::new(self.fit_samples(samples, progress)?))
     }
 }
 

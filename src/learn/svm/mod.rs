@@ -14,6 +14,7 @@ mod solver;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 pub use model::{FitReport, PairReport, Svc};
-pub use params::{Engine, Gamma, Kernel, SvcError, SvcParams, SvcValidParams};
+pub use params::{ClassWeight, Engine, Gamma, Kernel, SvcError, SvcParams, SvcValidParams};

@@ -14,7 +14,9 @@ use super::linfa_engine;
 use super::model::{FitReport, PairReport, Svc};
 use super::params::{Engine, SvcError, SvcValidParams};
 use super::solver::{self, Pair, Solution};
+use super::weights::{bounds_of, check, rows_by_class};
 use crate::data::{Features, Labels};
+use crate::learn::Samples;
 use crate::progress::{Progress, Silent};
 
 impl Fit<Features, Labels, SvcError> for SvcValidParams {
@@ -25,46 +27,38 @@ impl Fit<Features, Labels, SvcError> for SvcValidParams {
     }
 }
 
-fn check(features: &Features, labels: &Labels) -> Result<(), SvcError> {
-    let (n_samples, n_features) = (features.n_samples(), features.n_features());
-    if n_samples == 0 || n_features == 0 {
-        return Err(SvcError::Empty { n_samples, n_features });
-    }
-    if labels.len() != n_samples {
-        return Err(SvcError::LengthMismatch { n_samples, n_labels: labels.len() });
-    }
-    if labels.iter().all(|&class| class == labels[0]) {
-        return Err(SvcError::OneClass { n_samples, class: labels[0] });
-    }
-    Ok(())
-}
-
 impl SvcValidParams {
-    /// Fits one problem per pair of the classes that occur. The model does not depend on the number
-    /// of threads or the size of the cache.
+    /// As [`SvcValidParams::fit_samples`] with weight 1 each.
     ///
     /// # Errors
-    /// Input that cannot be fitted, or [`SvcError::Interrupted`].
+    /// As there.
     pub fn fit_with(
         &self,
         features: &Features,
         labels: &Labels,
         progress: &dyn Progress,
     ) -> Result<Svc, SvcError> {
-        check(features, labels)?;
-        let features = normalised(features);
+        self.fit_samples(Samples { features, labels, weights: None }, progress)
+    }
+
+    /// Fits one problem per pair of the classes that occur. The model does not depend on the number
+    /// of threads or the size of the cache.
+    ///
+    /// The multiplier of a sample is at most `c` times its class's weight times its own, as in
+    /// scikit-learn. A sample of weight 0 takes no part, except that `gamma = scale` sees all rows.
+    ///
+    /// # Errors
+    /// Input that cannot be fitted, or [`SvcError::Interrupted`].
+    pub fn fit_samples(&self, samples: Samples, progress: &dyn Progress) -> Result<Svc, SvcError> {
+        let classes = check(samples)?;
+        let features = normalised(samples.features);
         let features = features.as_ref();
         if let Some((row, column, found)) = first_not_finite(features) {
             return Err(SvcError::NotFinite { row, column, found });
         }
         stop_if(progress)?;
-        let mut classes = labels.to_vec();
-        classes.sort_unstable();
-        classes.dedup();
-        let rows_of: Vec<Vec<usize>> = classes
-            .iter()
-            .map(|&class| (0..labels.len()).filter(|&row| labels[row] == class).collect())
-            .collect();
+        let bounds = bounds_of(self, samples, &classes)?;
+        let rows_of = rows_by_class(samples.labels, &classes, |row| bounds[row] > 0.0);
         let resolved = Resolved::new(self.kernel, features);
         if self.engine == Engine::Linfa {
             linfa_engine::check_size(features.n_samples())?;
@@ -75,26 +69,21 @@ impl SvcValidParams {
             .map(|rows| Panel::pack(features, rows, progress))
             .collect::<Result<Vec<_>, _>>()?;
         let cache = KernelCache::new(resolved, features, panels, self.cache_mib);
-        let pairs: Vec<Pair> = (0..classes.len())
-            .flat_map(|first| (first + 1..classes.len()).map(move |second| (first, second)))
-            .map(|(first, second)| Pair {
-                first,
-                second,
-                first_rows: &rows_of[first],
-                second_rows: &rows_of[second],
-            })
-            .collect();
+        let pairs = pairs_of(&rows_of);
         let n_done = AtomicU64::new(0);
         let n_pairs = pairs.len() as u64;
         let solutions = pairs
             .par_iter()
             .with_max_len(1)
             .map(|pair| {
+                let bounds: Vec<f64> = pair.rows().map(|row| bounds[row]).collect();
                 let solution = match self.engine {
                     Engine::Native => {
-                        solver::solve(&cache, pair, self.c, self.tol, self.max_iter, progress)?
+                        solver::solve(&cache, pair, &bounds, self.tol, self.max_iter, progress)?
                     }
-                    Engine::Linfa => linfa_engine::solve(&cache, pair, self.c, self.tol, progress)?,
+                    Engine::Linfa => {
+                        linfa_engine::solve(&cache, pair, &bounds, self.tol, progress)?
+                    }
                 };
                 let done = n_done.fetch_add(1, Ordering::Relaxed) + 1;
                 progress.update(done, n_pairs, &format!("gap {:.1e}", solution.gap));
@@ -105,6 +94,19 @@ impl SvcValidParams {
         let solved: Vec<(Pair, Solution)> = pairs.into_iter().zip(solutions).collect();
         Ok(assemble(self, features, resolved, classes, &rows_of, &solved, cost))
     }
+}
+
+/// Every pair of classes in LIBSVM's order.
+fn pairs_of(rows_of: &[Vec<usize>]) -> Vec<Pair<'_>> {
+    (0..rows_of.len())
+        .flat_map(|first| (first + 1..rows_of.len()).map(move |second| (first, second)))
+        .map(|(first, second)| Pair {
+            first,
+            second,
+            first_rows: &rows_of[first],
+            second_rows: &rows_of[second],
+        })
+        .collect()
 }
 
 /// Gathers the support vectors of all pairs, by class and then by position.

@@ -54,6 +54,19 @@ pub enum Engine {
     Linfa,
 }
 
+/// How much a margin violation of each class counts, in scikit-learn's words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassWeight {
+    /// 1 each.
+    Uniform,
+    /// `n_samples / (n_classes * n_samples of the class)`, whatever the weights of the samples.
+    Balanced,
+    /// Class and weight, finite and above 0; 1 where none is given. Classes that do not occur are
+    /// not looked at.
+    PerClass(Vec<(usize, f64)>),
+}
+
 /// Most samples of the linfa engine, which holds all kernel values of a pair in `f64` and takes
 /// 70 s at this size.
 pub const LINFA_MAX_SAMPLES: usize = 4_000;
@@ -67,6 +80,7 @@ pub struct SvcValidParams {
     pub(super) cache_mib: usize,
     pub(super) max_iter: Option<u64>,
     pub(super) engine: Engine,
+    pub(super) class_weight: ClassWeight,
 }
 
 /// Parameters as given; `check` makes them usable.
@@ -89,6 +103,7 @@ impl SvcParams {
             cache_mib: 1024,
             max_iter: None,
             engine: Engine::Native,
+            class_weight: ClassWeight::Uniform,
         })
     }
 
@@ -125,6 +140,12 @@ impl SvcParams {
     /// Implementation.
     pub fn engine(mut self, engine: Engine) -> Self {
         self.0.engine = engine;
+        self
+    }
+
+    /// Factor of `c` by class.
+    pub fn class_weight(mut self, class_weight: ClassWeight) -> Self {
+        self.0.class_weight = class_weight;
         self
     }
 }
@@ -167,6 +188,13 @@ impl ParamGuard for SvcParams {
         {
             return Err(SvcError::NotFiniteParameter { name: "coef0", found: coef0 });
         }
+        if let ClassWeight::PerClass(weights) = &self.0.class_weight {
+            for &(class, found) in weights {
+                if !(found > 0.0 && found.is_finite()) {
+                    return Err(SvcError::BadClassWeight { class, found });
+                }
+            }
+        }
         Ok(&self.0)
     }
 
@@ -195,6 +223,14 @@ pub enum SvcError {
         /// Value found.
         found: f64,
     },
+    /// The weight of a class is not a number above 0.
+    #[error("the weight of class {class} must be a finite number above 0, found {found}")]
+    BadClassWeight {
+        /// Class.
+        class: usize,
+        /// Weight found.
+        found: f64,
+    },
     /// There is nothing to fit.
     #[error("{n_samples} samples of {n_features} features, at least one of each is needed")]
     Empty {
@@ -218,6 +254,40 @@ pub enum SvcError {
         n_samples: usize,
         /// The only class.
         class: usize,
+    },
+    /// Samples and their weights do not belong together.
+    #[error("{n_samples} samples but {n_weights} weights")]
+    WeightsMismatch {
+        /// Rows of the features.
+        n_samples: usize,
+        /// Length of the weights.
+        n_weights: usize,
+    },
+    /// The weight of a sample is negative, NaN or infinite.
+    #[error("the weight of sample {row} must be a finite number not below 0, found {found}")]
+    BadWeight {
+        /// Sample.
+        row: usize,
+        /// Weight found.
+        found: f64,
+    },
+    /// `c` times the weights of a sample and its class overflows.
+    #[error("`c` times the weights of sample {row} and its class {class} is {found}")]
+    BadBound {
+        /// Sample.
+        row: usize,
+        /// Its class.
+        class: usize,
+        /// Product found.
+        found: f64,
+    },
+    /// A class has samples, but all of them are without weight.
+    #[error("all {n_samples} samples of class {class} have weight 0")]
+    NoWeight {
+        /// Class.
+        class: usize,
+        /// Samples of it.
+        n_samples: usize,
     },
     /// A feature is NaN or infinite.
     #[error("feature {column} of sample {row} is {found}")]
@@ -283,6 +353,10 @@ impl SvcError {
                 Some("use `scale`, `auto` or a number above 0".to_owned())
             }
             SvcError::OneClass { .. } => Some("check how the samples were chosen".to_owned()),
+            SvcError::NoWeight { .. } => {
+                Some("leave the class out, or give one of its samples a weight above 0".to_owned())
+            }
+            SvcError::BadBound { .. } => Some("use a smaller `c` or smaller weights".to_owned()),
             SvcError::NotFinite { .. } => Some(
                 "the stage that made the features diverged: lower its learning rate".to_owned(),
             ),
