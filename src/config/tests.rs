@@ -37,6 +37,7 @@ static DATASET: Kind = Kind {
         field("name", Accepts::Text, None),
         field("fallback", Accepts::Choice(&["none", "garments"]), Some("\"garments\"")),
     ],
+    cost_only: &[],
     produces: ArtifactType::Dataset,
     build: never,
 };
@@ -57,6 +58,7 @@ static CNN: Kind = Kind {
         ),
         field("early_stop", Accepts::Boolean, Some("false")),
     ],
+    cost_only: &[],
     produces: ArtifactType::Network,
     build: never,
 };
@@ -83,6 +85,7 @@ static SVM: Kind = Kind {
             ..field("degree", Accepts::Integer { min: 1, max: 9 }, None)
         },
     ],
+    cost_only: &[],
     produces: ArtifactType::Classifier,
     build: never,
 };
@@ -102,6 +105,7 @@ static EVALUATE: Kind = Kind {
         },
     ],
     fields: &[],
+    cost_only: &[],
     produces: ArtifactType::Evaluation,
     build: never,
 };
@@ -348,6 +352,7 @@ fn a_cycle_is_printed() {
             doc: "another",
         }],
         fields: &[],
+        cost_only: &[],
         produces: ArtifactType::Features,
         doc: "Passes on.",
         version: 1,
@@ -435,6 +440,7 @@ fn a_default_and_the_same_value_written_out_are_equal() {
             Accepts::Number { min: 0.0, max: 9.0, above_min: false },
             Some("2"),
         )],
+        cost_only: &[],
         produces: ArtifactType::Features,
         build: never,
     };

@@ -1,5 +1,7 @@
 //! What every classical learner and every fitted classifier can do, whatever its kind.
 
+use std::any::Any;
+
 use serde_json::{Map, Value};
 
 use super::svm::{Svc, SvcError};
@@ -32,7 +34,7 @@ pub trait Learner: Send + Sync {
 }
 
 /// A fitted classifier.
-pub trait Classifier: Send + Sync {
+pub trait Classifier: Any + Send + Sync {
     /// A class for each row.
     ///
     /// # Errors

@@ -55,6 +55,9 @@ pub struct Kind {
     pub inputs: &'static [InputSpec],
     /// Parameters.
     pub fields: &'static [Field],
+    /// Names of those that change what a run costs and never the artifact: they are no part of its
+    /// key.
+    pub cost_only: &'static [&'static str],
     /// What the stage makes.
     pub produces: ArtifactType,
     /// Builds the stage from parameters that passed the check of `fields`, defaults filled in.
@@ -236,6 +239,16 @@ fn measure<T>(work: impl FnOnce() -> T) -> (T, Cost) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_changes_the_cost_is_a_parameter() {
+        for kind in KINDS {
+            for name in kind.cost_only {
+                let is_field = kind.fields.iter().any(|field| field.name == *name);
+                assert!(is_field, "`{}` has no `{name}`", kind.name);
+            }
+        }
+    }
 
     #[test]
     fn every_kind_builds_from_its_defaults_under_every_choice() {

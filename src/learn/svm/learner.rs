@@ -39,6 +39,8 @@ impl Classifier for Svc {
             ("kernel", json!(kernel)),
             ("gamma", json!(self.gamma())),
             ("n_support", json!(self.support().n_samples())),
+            ("break_ties", json!(self.break_ties())),
+            ("probability", json!(self.sigmoids().is_some())),
         ]);
         if let Some(report) = self.report() {
             details.extend(named([

@@ -5,11 +5,13 @@ mod decision;
 mod gram;
 mod kernel_cache;
 mod learner;
+mod libsvm_format;
 mod linear;
 mod linfa_engine;
 mod model;
 mod multiclass;
 mod params;
+mod probability;
 mod solver;
 mod storage;
 #[cfg(test)]
@@ -18,3 +20,4 @@ mod weights;
 
 pub use model::{FitReport, PairReport, Svc};
 pub use params::{ClassWeight, Engine, Gamma, Kernel, SvcError, SvcParams, SvcValidParams};
+pub use probability::{Sigmoid, couple};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::gram::{Panel, Resolved};
 use super::linear::LinearWeights;
 use super::params::{Engine, Kernel};
+use super::probability::Sigmoid;
 use crate::data::Features;
 
 /// What a fit cost and how good its solution is.
@@ -61,6 +62,7 @@ pub struct Svc {
     pub(super) support_idx: Vec<usize>,
     pub(super) break_ties: bool,
     pub(super) report: Option<FitReport>,
+    pub(super) sigmoids: Option<Vec<Sigmoid>>,
     /// Support vectors by class, packed at the first prediction.
     pub(super) panels: OnceLock<Vec<Panel>>,
     /// Weight vectors of a linear kernel, summed at the first prediction.
@@ -87,6 +89,7 @@ impl Svc {
             support_idx: Vec::new(),
             break_ties: false,
             report: None,
+            sigmoids: None,
             panels: OnceLock::new(),
             weights: OnceLock::new(),
         }

@@ -13,6 +13,7 @@ use super::kernel_cache::{Cost, KernelCache};
 use super::linfa_engine;
 use super::model::{FitReport, PairReport, Svc};
 use super::params::{Engine, SvcError, SvcValidParams};
+use super::probability::{self, Sigmoid};
 use super::solver::{self, Pair, Solution};
 use super::weights::{bounds_of, check, rows_by_class};
 use crate::data::{Features, Labels};
@@ -85,14 +86,22 @@ impl SvcValidParams {
                         linfa_engine::solve(&cache, pair, &bounds, self.tol, progress)?
                     }
                 };
+                let sigmoid = match self.probability {
+                    true => Some(probability::fit_pair(self, &cache, pair, &bounds, progress)?),
+                    false => None,
+                };
                 let done = n_done.fetch_add(1, Ordering::Relaxed) + 1;
                 progress.update(done, n_pairs, &format!("gap {:.1e}", solution.gap));
-                Ok(solution)
+                Ok((solution, sigmoid))
             })
             .collect::<Result<Vec<_>, SvcError>>()?;
+        let (solutions, sigmoids): (Vec<Solution>, Vec<Option<Sigmoid>>) =
+            solutions.into_iter().unzip();
         let cost = cache.into_cost();
         let solved: Vec<(Pair, Solution)> = pairs.into_iter().zip(solutions).collect();
-        Ok(assemble(self, features, resolved, classes, &rows_of, &solved, cost))
+        let mut svc = assemble(self, features, resolved, classes, &rows_of, &solved, cost);
+        svc.sigmoids = sigmoids.into_iter().collect();
+        Ok(svc)
     }
 }
 
@@ -168,5 +177,6 @@ fn assemble(
     let mut svc = Svc::new(resolved, classes, support, n_support, dual_coef, bias);
     svc.support_idx = support_idx;
     svc.report = Some(report);
+    svc.break_ties = params.break_ties;
     svc
 }

@@ -19,6 +19,7 @@ impl Svc {
             "classes": self.classes,
             "n_support": self.n_support,
             "break_ties": self.break_ties,
+            "sigmoids": self.sigmoids,
             "report": self.report,
         }));
         match &self.support {
@@ -43,6 +44,7 @@ impl Svc {
         let classes: Vec<usize> = part(&mut file, "classes")?;
         let n_support: Vec<usize> = part(&mut file, "n_support")?;
         let break_ties = part(&mut file, "break_ties")?;
+        let sigmoids = part(&mut file, "sigmoids")?;
         let report: Option<FitReport> = part(&mut file, "report")?;
         let is_bytes = file
             .tensors()
@@ -57,6 +59,7 @@ impl Svc {
         let support_idx: Array1<u32> = file.take_u32("support_idx")?;
         let mut svc = Svc::new(resolved, classes, support, n_support, dual_coef, bias.to_vec());
         svc.break_ties = break_ties;
+        svc.sigmoids = sigmoids;
         svc.report = report;
         svc.support_idx = support_idx.iter().map(|&i| i as usize).collect();
         if !svc.fits_together() {
@@ -78,6 +81,7 @@ impl Svc {
             && self.bias.len() == n_classes * (n_classes - 1) / 2
             && self.dual_coef.dim() == (n_classes - 1, n_support)
             && self.support_idx.len() == if self.report.is_some() { n_support } else { 0 }
+            && self.sigmoids.as_ref().is_none_or(|sigmoids| sigmoids.len() == self.bias.len())
             && self.n_support.len() == n_classes
             && self.n_support.iter().try_fold(0usize, |a, &n| a.checked_add(n)) == Some(n_support)
             && self.resolved.gamma > 0.0
