@@ -12,6 +12,7 @@ mod evaluate;
 mod features;
 mod field;
 mod svm;
+mod svm_file;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -32,8 +33,14 @@ use crate::nn::NnError;
 use crate::progress::Progress;
 
 /// Every kind a pipeline file can name.
-pub static KINDS: &[&Kind] =
-    &[&dataset::DATASET, &cnn::CNN, &features::FEATURES, &svm::SVM, &evaluate::EVALUATE];
+pub static KINDS: &[&Kind] = &[
+    &dataset::DATASET,
+    &cnn::CNN,
+    &features::FEATURES,
+    &svm::SVM,
+    &svm_file::SVM_FILE,
+    &evaluate::EVALUATE,
+];
 
 /// Builds a learner from parameters that passed the check of its kind's fields.
 pub type BuildLearner = fn(&Map<String, Value>) -> Result<Box<dyn Learner>, LearnError>;
@@ -256,6 +263,7 @@ mod tests {
             let mut params = Map::new();
             for field in kind.fields {
                 let value = field.default_value().unwrap_or_else(|| match &field.accepts {
+                    Accepts::Text => Value::from("file"),
                     Accepts::ChoiceOf(words) => Value::from(words()[0].clone()),
                     _ => panic!("`{}.{}` needs a default in this test", kind.name, field.name),
                 });

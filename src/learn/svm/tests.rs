@@ -1,7 +1,9 @@
 //! Behaviour of the whole classifier on small generated data.
 
+mod fitted;
 mod fixtures;
 mod input;
+mod libsvm;
 mod optimality;
 mod weights;
 

@@ -11,7 +11,7 @@ use crate::learn::svm::{ClassWeight, SvcParams};
 use crate::progress::Silent;
 use linfa::ParamGuard;
 
-fn numbers(value: &Value) -> Vec<f64> {
+pub(super) fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
 }
 

@@ -55,9 +55,19 @@ fn linfa_refuses_what_it_cannot_hold() {
 }
 
 /// Asks to stop at the `after`-th question.
-struct Stop {
+pub(super) struct Stop {
     after: u64,
     n_asked: AtomicU64,
+}
+
+impl Stop {
+    pub fn after(after: u64) -> Self {
+        Stop { after, n_asked: AtomicU64::new(0) }
+    }
+
+    pub fn n_asked(&self) -> u64 {
+        self.n_asked.load(Ordering::Relaxed)
+    }
 }
 
 impl Progress for Stop {
@@ -74,16 +84,16 @@ impl Progress for Stop {
 fn a_request_to_stop_ends_fitting_and_predicting_wherever_it_comes() {
     let (features, labels) = blobs(600, 8, 3);
     let params = SvcParams::new().check().unwrap();
-    let count = Stop { after: u64::MAX, n_asked: AtomicU64::new(0) };
+    let count = Stop::after(u64::MAX);
     let svc = params.fit_with(&features, &labels, &count).unwrap();
-    let n_questions = count.n_asked.into_inner();
+    let n_questions = count.n_asked();
     assert!(n_questions > 10, "only {n_questions} questions");
     for after in [0, 1, 2, 5, n_questions / 2] {
-        let stop = Stop { after, n_asked: AtomicU64::new(0) };
+        let stop = Stop::after(after);
         let found = params.fit_with(&features, &labels, &stop);
         assert!(matches!(found, Err(SvcError::Interrupted)), "question {after}");
     }
-    let stop = Stop { after: 1, n_asked: AtomicU64::new(0) };
+    let stop = Stop::after(1);
     let found = svc.predict_labels_with(&features, &stop);
     assert!(matches!(found, Err(SvcError::Interrupted)));
     assert_eq!(svc.predict_labels(&features).unwrap().len(), 600);
