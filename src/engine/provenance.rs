@@ -1,16 +1,7 @@
 //! What a stage's artifact will be made from.
 
-use serde_json::{Map, Value};
-
 use crate::cache::{InputProvenance, Provenance};
 use crate::config::StageSpec;
-
-/// Parameters that the artifact depends on.
-pub(super) fn params(stage: &StageSpec) -> Map<String, Value> {
-    let mut params = stage.params.clone();
-    params.retain(|name, _| !stage.kind.cost_only.contains(&name.as_str()));
-    params
-}
 
 /// The provenance of `stage`; `None` if `digest_of` does not know one of its input stages.
 pub(super) fn of(
@@ -25,9 +16,9 @@ pub(super) fn of(
     });
     Some(Provenance {
         kind: stage.kind.name.to_owned(),
-        version: stage.kind.version,
+        version: stage.version(),
         seed: stage.kind.seeded.then_some(seed),
-        params: params(stage),
+        params: stage.kind.result_params(&stage.params),
         inputs: inputs.collect::<Option<_>>()?,
     })
 }

@@ -11,6 +11,7 @@ mod dataset;
 mod evaluate;
 mod features;
 mod field;
+mod search;
 mod svm;
 mod svm_file;
 
@@ -25,6 +26,7 @@ pub use artifact::{
 };
 pub use evaluate::{EvaluatedModel, EvaluatedNetwork, Evaluation};
 pub use field::{Accepts, Condition, Field};
+pub use search::{Distribution, MAX_CANDIDATES, searched_learner};
 
 use crate::data::{DataError, Sources, TensorFileError};
 use crate::learn::{LearnError, Learner};
@@ -39,6 +41,7 @@ pub static KINDS: &[&Kind] = &[
     &features::FEATURES,
     &svm::SVM,
     &svm_file::SVM_FILE,
+    &search::SEARCH,
     &evaluate::EVALUATE,
 ];
 
@@ -69,6 +72,23 @@ pub struct Kind {
     pub produces: ArtifactType,
     /// Builds the stage from parameters that passed the check of `fields`, defaults filled in.
     pub build: fn(&Map<String, Value>) -> Box<dyn Stage>,
+}
+
+impl Kind {
+    /// The parameters that an artifact depends on: those of its key.
+    pub fn result_params(&self, params: &Map<String, Value>) -> Map<String, Value> {
+        let mut kept = params.clone();
+        kept.retain(|name, _| !self.cost_only.contains(&name.as_str()));
+        if let Some(learner) = searched_learner(params) {
+            let of_learner = |field: &&Field| matches!(field.accepts, Accepts::Fixed { .. });
+            for field in self.fields.iter().filter(of_learner) {
+                if let Some(Value::Object(fixed)) = kept.get_mut(field.name) {
+                    *fixed = learner.result_params(fixed);
+                }
+            }
+        }
+        kept
+    }
 }
 
 /// One named input of a kind: `inputs = { NAME = "stage" }`, or a list of stages if `many`.
@@ -245,6 +265,8 @@ fn measure<T>(work: impl FnOnce() -> T) -> (T, Cost) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -258,6 +280,15 @@ mod tests {
     }
 
     #[test]
+    fn a_search_leaves_out_what_its_learner_does() {
+        let params = |cache_mib: &str| {
+            object(json!({ "learner": "svm", "params": { "tol": 0.1, "cache_mib": cache_mib } }))
+        };
+        let kept = search::SEARCH.result_params(&params("auto"));
+        assert_eq!(Value::Object(kept), json!({ "learner": "svm", "params": { "tol": 0.1 } }));
+    }
+
+    #[test]
     fn every_kind_builds_from_its_defaults_under_every_choice() {
         for kind in KINDS {
             let mut params = Map::new();
@@ -265,6 +296,7 @@ mod tests {
                 let value = field.default_value().unwrap_or_else(|| match &field.accepts {
                     Accepts::Text => Value::from("file"),
                     Accepts::ChoiceOf(words) => Value::from(words()[0].clone()),
+                    Accepts::Grid { .. } => Value::Object(Map::new()),
                     _ => panic!("`{}.{}` needs a default in this test", kind.name, field.name),
                 });
                 params.insert(field.name.to_owned(), value);
