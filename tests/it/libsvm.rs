@@ -27,7 +27,7 @@ fn dual_objectives_support_vectors_and_accuracy_are_libsvms_on_ten_thousand_imag
         .check()
         .unwrap();
     let svc = params.fit_with(&features, &labels, &Silent).unwrap();
-    let report = svc.report();
+    let report = svc.report().expect("a fit has a report");
     assert!(report.converged);
     let gamma = reference["gamma"].as_f64().unwrap();
     assert!((report.gamma - gamma).abs() < 1e-12 * gamma, "{} and {gamma}", report.gamma);
