@@ -1,11 +1,15 @@
 //! One pair of classes: the C-SVC dual by batched decomposition.
 //!
 //! ```text
-//! min_beta  1/2 beta' K beta - y' beta    sum beta = 0,  0 <= y_t beta_t <= C
+//! min_beta  1/2 beta' K beta - y' beta    sum beta = 0,  0 <= y_t beta_t <= C_t
 //! value_t = y_t - sum_s K_ts beta_s       minus the gradient; LIBSVM's -y_t G_t
 //! m = max value_t over beta_t < upper_t   M = min value_t over beta_t > lower_t
 //! optimal:  m - M <= tol                  bias = value of the free ones
+//! decision of t = sum_s K_ts beta_s + bias = y_t - value_t + bias
 //! ```
+//!
+//! `C_t` is the bound of sample `t`. With bound 0 a sample takes no part in the solution, while its
+//! decision comes with it: that is how a held-out fold is predicted.
 //!
 //! `beta = y alpha`. Until optimal: take the W samples that violate most, half of them kept from
 //! before; fetch their kernel rows; solve the sub-problem by SMO with second-order selection (Fan,
@@ -31,6 +35,9 @@ const WORKING_SET: usize = 512;
 pub(super) struct Solution {
     /// Signed multipliers: the first class's samples, then the second's.
     pub beta: Vec<f64>,
+    /// `value` of the same samples.
+    value: Vec<f64>,
+    n_first: usize,
     pub bias: f64,
     pub objective: f64,
     pub gap: f64,
@@ -39,12 +46,28 @@ pub(super) struct Solution {
     pub converged: bool,
 }
 
+impl Solution {
+    /// Decision of each sample of the pair, also of those whose bound is 0; positive means the first
+    /// class.
+    pub fn decisions(&self) -> impl Iterator<Item = f64> {
+        let y = |t: usize| if t < self.n_first { 1.0 } else { -1.0 };
+        self.value.iter().enumerate().map(move |(t, value)| y(t) - value + self.bias)
+    }
+}
+
 /// A pair: positions of the samples of both classes in the cache's features.
 pub(super) struct Pair<'a> {
     pub first: usize,
     pub second: usize,
     pub first_rows: &'a [usize],
     pub second_rows: &'a [usize],
+}
+
+impl Pair<'_> {
+    /// Positions of the samples of both classes.
+    pub fn rows(&self) -> impl Iterator<Item = usize> {
+        self.first_rows.iter().chain(self.second_rows).copied()
+    }
 }
 
 struct State {
@@ -56,15 +79,16 @@ struct State {
 
 impl State {
     /// All multipliers 0.
-    fn new(n_first: usize, n_second: usize, c: f64) -> Self {
-        let signed = |first: f64, second: f64| -> Vec<f64> {
-            (0..n_first + n_second).map(|t| if t < n_first { first } else { second }).collect()
+    fn new(n_first: usize, bounds: &[f64]) -> Self {
+        let by_class = |first: fn(f64) -> f64, second: fn(f64) -> f64| -> Vec<f64> {
+            let (of_first, of_second) = bounds.split_at(n_first);
+            of_first.iter().map(|&c| first(c)).chain(of_second.iter().map(|&c| second(c))).collect()
         };
         State {
-            beta: vec![0.0; n_first + n_second],
-            value: signed(1.0, -1.0),
-            lower: signed(0.0, -c),
-            upper: signed(c, 0.0),
+            beta: vec![0.0; bounds.len()],
+            value: by_class(|_| 1.0, |_| -1.0),
+            lower: by_class(|_| 0.0, |c| -c),
+            upper: by_class(|c| c, |_| 0.0),
         }
     }
 
@@ -91,17 +115,17 @@ impl State {
     }
 }
 
-/// Solves one pair to `tol`, or to `max_iter` steps.
+/// Solves one pair to `tol`, or to `max_iter` steps. `bounds` are those of [`Pair::rows`].
 pub(super) fn solve(
     cache: &KernelCache,
     pair: &Pair,
-    c: f64,
+    bounds: &[f64],
     tol: f64,
     max_iter: Option<u64>,
     progress: &dyn Progress,
 ) -> Result<Solution, SvcError> {
-    let (n_first, n_second) = (pair.first_rows.len(), pair.second_rows.len());
-    let mut state = State::new(n_first, n_second, c);
+    let n_first = pair.first_rows.len();
+    let mut state = State::new(n_first, bounds);
     let row_of = |t: usize| {
         if t < n_first { pair.first_rows[t] } else { pair.second_rows[t - n_first] }
     };
@@ -149,20 +173,20 @@ pub(super) fn solve(
 pub(super) fn judge(
     cache: &KernelCache,
     pair: &Pair,
-    c: f64,
+    bounds: &[f64],
     tol: f64,
     beta: &[f64],
     bias: f64,
     progress: &dyn Progress,
 ) -> Result<Solution, SvcError> {
     let n_first = pair.first_rows.len();
-    let mut state = State::new(n_first, pair.second_rows.len(), c);
+    let mut state = State::new(n_first, bounds);
     for (t, &beta) in beta.iter().enumerate().take(state.beta.len()) {
         state.beta[t] = beta.clamp(state.lower[t], state.upper[t]);
     }
     let mut block = Block::default();
     let cpu = Cpu::detect();
-    let rows: Vec<usize> = pair.first_rows.iter().chain(pair.second_rows).copied().collect();
+    let rows: Vec<usize> = pair.rows().collect();
     let support: Vec<usize> = (0..rows.len()).filter(|&t| state.beta[t] != 0.0).collect();
     for some in support.chunks(WORKING_SET) {
         let samples: Vec<usize> = some.iter().map(|&t| rows[t]).collect();
@@ -190,7 +214,8 @@ fn finish(state: State, n_first: usize, tol: f64) -> Solution {
     let objective = -0.5 * (0..n).map(|t| state.beta[t] * (state.value[t] + y(t))).sum::<f64>();
     let gap = (top - bottom).max(0.0);
     let converged = gap <= tol;
-    Solution { beta: state.beta, bias, objective, gap, n_iterations: None, converged }
+    let State { beta, value, .. } = state;
+    Solution { beta, value, n_first, bias, objective, gap, n_iterations: None, converged }
 }
 
 /// The most violating samples of both sides, filled up with those of the last set.
