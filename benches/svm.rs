@@ -1,14 +1,16 @@
 //! Support vector machines on Fashion-MNIST: `PIPELINE_DATA=DIR cargo bench --bench svm -- [CASE…]`, for
 //! example `cargo bench --bench svm -- pixels`.
 //!
-//! Cases: `pixels`, `relu128`, `relu128-linear`, `relu5408`. Features are ReLU of seeded random
-//! projections of the pixels. Prints one JSON line a case.
+//! Cases: `pixels`, `relu128`, `relu128-linear`, `relu5408`: RBF with `C = 10` or linear with
+//! `C = 1`, on pixels or on ReLU of seeded random projections of them. A case may also be
+//! `FILE,KERNEL,C`, where FILE is the artifact of a `features` stage or the word `pixels`. Prints one
+//! JSON line a case.
 
 use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 
-use hybrid_pipeline::data::{Features, Labels, Rng};
+use hybrid_pipeline::data::{Features, Labels, Rng, TensorFile};
 use hybrid_pipeline::learn::Classifier;
 use hybrid_pipeline::learn::svm::{Gamma, Kernel, SvcParams};
 use hybrid_pipeline::progress::Silent;
@@ -49,22 +51,37 @@ fn main() {
     let dir = Path::new(&dir);
     let (train, labels) = load(dir, "train");
     let (test, test_labels) = load(dir, "t10k");
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let rbf = Kernel::Rbf { gamma: Gamma::Scale };
-    for (name, n_features, kernel, c) in [
-        ("pixels", 0, rbf, 10.0),
-        ("relu128", 128, rbf, 10.0),
-        ("relu128-linear", 128, Kernel::Linear, 1.0),
-        ("relu5408", 5408, rbf, 10.0),
-    ] {
-        if !wanted.is_empty() && !wanted.iter().any(|case| case == name) {
-            continue;
-        }
-        let features = |pixels: &Array2<u8>| match n_features {
-            0 => Features::Bytes(pixels.clone()),
-            n => random_relu(pixels, n),
+    let named = ["pixels,rbf,10", "relu128,rbf,10", "relu128,linear,1", "relu5408,rbf,10"];
+    let mut cases: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    if cases.is_empty() {
+        cases = named.iter().map(|&case| case.to_owned()).collect();
+    }
+    for name in cases {
+        let case = match name.as_str() {
+            "pixels" => named[0],
+            "relu128" => named[1],
+            "relu128-linear" => named[2],
+            "relu5408" => named[3],
+            other => other,
         };
-        let (x, x_test) = (features(&train), features(&test));
+        let parts: Vec<&str> = case.split(',').collect();
+        let &[source, kernel, c] = parts.as_slice() else { panic!("no case `{case}`") };
+        let c: f64 = c.parse().expect("C");
+        let kernel = match kernel {
+            "linear" => Kernel::Linear,
+            "rbf" => Kernel::Rbf { gamma: Gamma::Scale },
+            other => panic!("no kernel `{other}`"),
+        };
+        let (x, x_test) = match source {
+            "pixels" => (Features::Bytes(train.clone()), Features::Bytes(test.clone())),
+            "relu128" => (random_relu(&train, 128), random_relu(&test, 128)),
+            "relu5408" => (random_relu(&train, 5408), random_relu(&test, 5408)),
+            file => {
+                let mut file = TensorFile::read(Path::new(file)).expect("features");
+                let mut rows = |name| Features::Floats(file.take_f32(name).expect("features"));
+                (rows("train"), rows("test"))
+            }
+        };
         let params = SvcParams::new().c(c).kernel(kernel).check().expect("valid parameters");
         let cpu = cpu_time::ProcessTime::now();
         let clock = Instant::now();

@@ -1,6 +1,8 @@
-"""scikit-learn and scikit-learn-intelex on the pixels of Fashion-MNIST; one JSON line each.
+"""scikit-learn or scikit-learn-intelex on one case; one JSON line.
 
-Usage: PIPELINE_DATA=DIR python svc.py [sklearn|intelex] [N_TRAIN]
+Usage: PIPELINE_DATA=DIR python svc.py sklearn|intelex [SOURCE,KERNEL,C]
+
+SOURCE is `pixels` or the artifact of a `features` stage (a safetensors file).
 """
 import gzip
 import json
@@ -12,7 +14,7 @@ import time
 import numpy as np
 
 which = sys.argv[1] if len(sys.argv) > 1 else "sklearn"
-n_train = int(sys.argv[2]) if len(sys.argv) > 2 else 60_000
+source, kernel, c = (sys.argv[2] if len(sys.argv) > 2 else "pixels,rbf,10").split(",")
 if which == "intelex":
     from sklearnex.svm import SVC
 else:
@@ -30,13 +32,18 @@ def load(split):
 
 x, y = load("train")
 x_test, y_test = load("t10k")
+if source != "pixels":
+    from safetensors.numpy import load_file
+
+    tensors = load_file(source)
+    x, x_test = tensors["train"], tensors["test"]
 clock = time.perf_counter()
-svc = SVC(C=10, gamma="scale", cache_size=1024).fit(x[:n_train], y[:n_train])
+svc = SVC(C=float(c), kernel=kernel, gamma="scale", cache_size=1024).fit(x, y)
 fit_s = time.perf_counter() - clock
 clock = time.perf_counter()
 accuracy = float((svc.predict(x_test) == y_test).mean())
 print(json.dumps(dict(
-    peer=which, n_train=n_train, fit_s=fit_s, predict_s=time.perf_counter() - clock,
+    peer=which, fit_s=fit_s, predict_s=time.perf_counter() - clock,
     accuracy=accuracy, n_support=len(svc.support_),
     peak_rss_kib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
 )))
