@@ -9,6 +9,7 @@ pub mod floats;
 pub mod gemm;
 pub mod nn;
 pub mod smo;
+pub mod weights;
 
 pub use cpu::Cpu;
 

@@ -4,7 +4,9 @@ mod block;
 mod gram;
 mod kernel_cache;
 mod learner;
+mod linear;
 mod linfa_engine;
+mod local;
 mod model;
 mod multiclass;
 mod params;
@@ -12,6 +14,7 @@ mod solver;
 #[cfg(test)]
 mod tests;
 mod weights;
+mod working_set;
 
 pub use model::{FitReport, PairReport, Svc};
 pub use params::{ClassWeight, Engine, Gamma, Kernel, SvcError, SvcParams, SvcValidParams};
