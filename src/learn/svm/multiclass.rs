@@ -13,6 +13,7 @@ use super::kernel_cache::{Cost, KernelCache};
 use super::linfa_engine;
 use super::model::{FitReport, PairReport, Svc};
 use super::params::{Engine, SvcError, SvcValidParams};
+use super::probability::{self, Sigmoid};
 use super::solver::{self, Pair, Solution};
 use super::weights::{bounds_of, check, rows_by_class};
 use crate::data::{Features, Labels};
@@ -85,14 +86,22 @@ impl SvcValidParams {
                         linfa_engine::solve(&cache, pair, &bounds, self.tol, progress)?
                     }
                 };
+                let sigmoid = match self.probability {
+                    true => Some(probability::fit_pair(self, &cache, pair, &bounds, progress)?),
+                    false => None,
+                };
                 let done = n_done.fetch_add(1, Ordering::Relaxed) + 1;
                 progress.update(done, n_pairs, &format!("gap {:.1e}", solution.gap));
-                Ok(solution)
+                Ok((solution, sigmoid))
             })
             .collect::<Result<Vec<_>, SvcError>>()?;
+        let (solutions, sigmoids): (Vec<Solution>, Vec<Option<Sigmoid>>) =
+            solutions.into_iter().unzip();
         let cost = cache.into_cost();
         let solved: Vec<(Pair, Solution)> = pairs.into_iter().zip(solutions).collect();
-        Ok(assemble(self, features, resolved, classes, &rows_of, &solved, cost))
+        let mut svc = assemble(self, features, resolved, classes, &rows_of, &solved, cost);
+        svc.sigmoids = sigmoids.into_iter().collect();
+        Ok(svc)
     }
 }
 
@@ -121,7 +130,7 @@ fn assemble(
 ) -> Svc {
     let n_classes = classes.len();
     let mut support_idx = Vec::new();
-    let mut n_support_per_class = Vec::new();
+    let mut n_support = Vec::new();
     let mut columns: Vec<Vec<f64>> = Vec::new();
     for (class, rows) in rows_of.iter().enumerate() {
         let before = support_idx.len();
@@ -139,7 +148,7 @@ fn assemble(
                 columns.push(column);
             }
         }
-        n_support_per_class.push(support_idx.len() - before);
+        n_support.push(support_idx.len() - before);
     }
     let dual_coef =
         Array2::from_shape_fn((n_classes - 1, columns.len()), |(other, sv)| columns[sv][other]);
@@ -157,16 +166,17 @@ fn assemble(
         objective: solved.iter().map(|(_, solution)| solution.objective).sum(),
         max_kkt_gap: solved.iter().map(|(_, solution)| solution.gap).fold(0.0, f64::max),
         n_iterations: solved.iter().map(|(_, solution)| solution.n_iterations).sum(),
-        n_support: support_idx.len(),
-        n_support_per_class,
         kernel_evaluations: cost.kernel_evaluations,
         cache_hit_rate: cost.cache_hit_rate,
         converged: solved.iter().all(|(_, solution)| solution.converged),
-        gamma: resolved.gamma,
         c: params.c,
         engine: params.engine,
     };
     let bias = solved.iter().map(|(_, solution)| solution.bias).collect();
     let support = features.select(&support_idx);
-    Svc::new(resolved, classes, support, support_idx, dual_coef, bias, report)
+    let mut svc = Svc::new(resolved, classes, support, n_support, dual_coef, bias);
+    svc.support_idx = support_idx;
+    svc.report = Some(report);
+    svc.break_ties = params.break_ties;
+    svc
 }

@@ -1,5 +1,7 @@
 //! Parameters of the classifier, their check, and everything that can go wrong.
 
+use std::path::PathBuf;
+
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +83,9 @@ pub struct SvcValidParams {
     pub(super) max_iter: Option<u64>,
     pub(super) engine: Engine,
     pub(super) class_weight: ClassWeight,
+    pub(super) break_ties: bool,
+    pub(super) probability: bool,
+    pub(super) seed: u64,
 }
 
 /// Parameters as given; `check` makes them usable.
@@ -104,6 +109,9 @@ impl SvcParams {
             max_iter: None,
             engine: Engine::Native,
             class_weight: ClassWeight::Uniform,
+            break_ties: false,
+            probability: false,
+            seed: 0,
         })
     }
 
@@ -148,6 +156,25 @@ impl SvcParams {
         self.0.class_weight = class_weight;
         self
     }
+
+    /// Whether ties of votes are broken by the summed decisions, where there are more than two
+    /// classes, rather than by the order of the classes.
+    pub fn break_ties(mut self, break_ties: bool) -> Self {
+        self.0.break_ties = break_ties;
+        self
+    }
+
+    /// Whether the model gives probabilities; costs up to five fits more.
+    pub fn probability(mut self, probability: bool) -> Self {
+        self.0.probability = probability;
+        self
+    }
+
+    /// Seed of the folds that probabilities are fitted on; nothing else is random.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.0.seed = seed;
+        self
+    }
 }
 
 impl SvcValidParams {
@@ -187,6 +214,9 @@ impl ParamGuard for SvcParams {
             && !coef0.is_finite()
         {
             return Err(SvcError::NotFiniteParameter { name: "coef0", found: coef0 });
+        }
+        if self.0.probability && self.0.engine == Engine::Linfa {
+            return Err(SvcError::Linfa("it gives no probabilities here".to_owned()));
         }
         if let ClassWeight::PerClass(weights) = &self.0.class_weight {
             for &(class, found) in weights {
@@ -328,6 +358,39 @@ pub enum SvcError {
         /// Memory of all kernel values in `f64`.
         needed_gib: f64,
     },
+    /// Probabilities of a model that was fitted without.
+    #[error("the classifier was fitted without probabilities")]
+    NoProbability,
+    /// A model file could not be read.
+    #[error("`{}` cannot be read: {source}", path.display())]
+    ReadModel {
+        /// File.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A model file is damaged or of another kind.
+    #[error("`{}`, line {line}: expected {expected}, found `{found}`", path.display())]
+    ModelFile {
+        /// File.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
+        /// What belongs there.
+        expected: String,
+        /// What is there, its beginning if it is long.
+        found: String,
+    },
+    /// A model knows a class that the data do not have.
+    #[error("`{}` has class {found}, the data have classes 0 to {}", path.display(), n_classes - 1)]
+    UnknownClass {
+        /// File.
+        path: PathBuf,
+        /// Class found.
+        found: usize,
+        /// Classes of the data.
+        n_classes: usize,
+    },
     /// The user asked to stop.
     #[error("interrupted")]
     Interrupted,
@@ -363,6 +426,15 @@ impl SvcError {
             SvcError::FeatureMismatch { .. } | SvcError::TypeMismatch { .. } => {
                 Some("make the features of both splits by the same stage".to_owned())
             }
+            SvcError::NoProbability => Some("fit it with `probability`".to_owned()),
+            SvcError::ReadModel { .. } => {
+                Some("name a file that LIBSVM or `pipeline model export` wrote".to_owned())
+            }
+            SvcError::ModelFile { .. } | SvcError::UnknownClass { .. } => Some(
+                "the model must be a LIBSVM classifier of the same features, pixels divided by \
+                 255, and of classes counted from 0: write it anew"
+                    .to_owned(),
+            ),
             SvcError::TooLargeForLinfa { .. } => {
                 Some("use engine `native`, or fewer samples".to_owned())
             }

@@ -18,8 +18,8 @@
 //! the gap, so the objective falls every time and LIBSVM's convergence proof holds.
 
 use super::block::{Block, stop_if};
+use super::gradient;
 use super::kernel_cache::KernelCache;
-use super::linear;
 use super::local::Local;
 use super::params::{Kernel, SvcError};
 use super::working_set::next_working_set;
@@ -299,8 +299,8 @@ impl<'a> Solver<'a> {
         let Solver { cache, pair, rows, state, block, progress, .. } = self;
         if cache.resolved.kernel == Kernel::Linear {
             let by_row: Vec<(usize, f64)> = changes.iter().map(|&(t, c)| (rows[t], c)).collect();
-            let weights = linear::weights_of(cache.features, &by_row);
-            return linear::subtract(cache.features, rows, &weights, &mut state.value, *progress);
+            let weights = gradient::weights_of(cache.features, &by_row);
+            return gradient::subtract(cache.features, rows, &weights, &mut state.value, *progress);
         }
         let cpu = Cpu::detect();
         let (first_values, second_values) = state.value.split_at_mut(pair.first_rows.len());
@@ -323,11 +323,11 @@ impl<'a> Solver<'a> {
         let Solver { cache, pair, rows, state, progress, .. } = self;
         let by_row: Vec<(usize, f64)> =
             state.multipliers().map(|(t, beta)| (rows[t], beta)).collect();
-        let weights = linear::weights_of(cache.features, &by_row);
+        let weights = gradient::weights_of(cache.features, &by_row);
         for (t, value) in state.value.iter_mut().enumerate() {
             *value = pair.y(t);
         }
-        linear::subtract_exactly(cache.features, rows, &weights, &mut state.value, *progress)
+        gradient::subtract_exactly(cache.features, rows, &weights, &mut state.value, *progress)
     }
 
     fn finish(self, tol: f64) -> Solution {

@@ -1,7 +1,9 @@
 //! Behaviour of the whole classifier on small generated data.
 
+mod fitted;
 mod fixtures;
 mod input;
+mod libsvm;
 mod optimality;
 mod weights;
 
@@ -45,8 +47,8 @@ fn every_kernel_converges_and_its_multipliers_are_feasible() {
     for features in [bytes_of(&floats), floats] {
         for kernel in KERNELS {
             let svc = fit(SvcParams::new().kernel(kernel).c(2.0), &features, &labels);
-            assert!(svc.report().converged, "{kernel:?}");
-            assert!(svc.report().max_kkt_gap <= 1e-3);
+            assert!(svc.report().unwrap().converged, "{kernel:?}");
+            assert!(svc.report().unwrap().max_kkt_gap <= 1e-3);
             assert!(svc.dual_coef().iter().all(|coefficient| coefficient.abs() <= 2.0));
             let predicted = svc.predict(&features);
             let n_right = predicted.iter().zip(&labels).filter(|(a, b)| a == b).count();
@@ -98,7 +100,7 @@ fn stored_models_predict_the_same() {
             read.pairwise_decision(&features).unwrap(),
             svc.pairwise_decision(&features).unwrap()
         );
-        assert_eq!(read.report().objective, svc.report().objective);
-        assert_eq!(read.report().n_iterations.is_none(), engine == Engine::Linfa);
+        assert_eq!(read.report().unwrap().objective, svc.report().unwrap().objective);
+        assert_eq!(read.report().unwrap().n_iterations.is_none(), engine == Engine::Linfa);
     }
 }

@@ -11,7 +11,7 @@ use crate::learn::svm::{ClassWeight, SvcParams};
 use crate::progress::Silent;
 use linfa::ParamGuard;
 
-fn numbers(value: &Value) -> Vec<f64> {
+pub(super) fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
 }
 
@@ -51,14 +51,13 @@ impl Fixture {
             let params = params.clone().kernel(kernel).check().unwrap();
             let svc = params.fit_samples(samples, &Silent).unwrap();
             let case = format!("{cases}, {kernel:?}");
-            for (pair, objective) in svc.report().pairs.iter().zip(numbers(&expected["objectives"]))
+            for (pair, objective) in
+                svc.report().unwrap().pairs.iter().zip(numbers(&expected["objectives"]))
             {
                 let error = (pair.objective - objective).abs() / objective.abs();
                 assert!(error < 1e-4, "{case}: {} and {objective}", pair.objective);
             }
-            for (found, n) in
-                svc.report().n_support_per_class.iter().zip(numbers(&expected["n_support"]))
-            {
+            for (found, n) in svc.n_support().iter().zip(numbers(&expected["n_support"])) {
                 assert!((*found as f64 - n).abs() <= 2.0, "{case}: {found} and {n}");
             }
             let scores = svc.decision_function(samples.features).unwrap();
