@@ -53,7 +53,8 @@ fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-/// Parameters are booleans, numbers and text; JSON and TOML write the first two alike.
+/// Parameters are booleans, numbers, lists of numbers and text; JSON and TOML write all but text
+/// alike.
 fn toml_value(value: &Value) -> String {
     match value {
         Value::String(text) => quoted(text),

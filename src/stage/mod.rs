@@ -11,6 +11,8 @@ mod dataset;
 mod evaluate;
 mod features;
 mod field;
+mod hog;
+mod split;
 mod svm;
 
 use std::path::Path;
@@ -32,8 +34,15 @@ use crate::nn::NnError;
 use crate::progress::Progress;
 
 /// Every kind a pipeline file can name.
-pub static KINDS: &[&Kind] =
-    &[&dataset::DATASET, &cnn::CNN, &features::FEATURES, &svm::SVM, &evaluate::EVALUATE];
+pub static KINDS: &[&Kind] = &[
+    &dataset::DATASET,
+    &split::SPLIT,
+    &cnn::CNN,
+    &features::FEATURES,
+    &hog::HOG,
+    &svm::SVM,
+    &evaluate::EVALUATE,
+];
 
 /// Builds a learner from parameters that passed the check of its kind's fields.
 pub type BuildLearner = fn(&Map<String, Value>) -> Result<Box<dyn Learner>, LearnError>;
