@@ -1,6 +1,7 @@
 //! Classical learners under linfa's conventions: checked parameters, `Fit`, `Predict`.
 
 mod classifier;
+pub mod model_selection;
 pub mod svm;
 
 use linfa::dataset::Records;

@@ -12,6 +12,7 @@ mod evaluate;
 mod features;
 mod field;
 mod hog;
+mod search;
 mod split;
 mod svm;
 
@@ -26,6 +27,7 @@ pub use artifact::{
 };
 pub use evaluate::{EvaluatedModel, EvaluatedNetwork, Evaluation};
 pub use field::{Accepts, Condition, Field};
+pub use search::{Distribution, MAX_CANDIDATES, searched_learner};
 
 use crate::data::{DataError, Sources, TensorFileError};
 use crate::learn::{LearnError, Learner};
@@ -41,6 +43,7 @@ pub static KINDS: &[&Kind] = &[
     &features::FEATURES,
     &hog::HOG,
     &svm::SVM,
+    &search::SEARCH,
     &evaluate::EVALUATE,
 ];
 
@@ -253,6 +256,7 @@ mod tests {
             for field in kind.fields {
                 let value = field.default_value().unwrap_or_else(|| match &field.accepts {
                     Accepts::ChoiceOf(words) => Value::from(words()[0].clone()),
+                    Accepts::Grid { .. } => Value::Object(Map::new()),
                     _ => panic!("`{}.{}` needs a default in this test", kind.name, field.name),
                 });
                 params.insert(field.name.to_owned(), value);

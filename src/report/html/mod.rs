@@ -7,6 +7,8 @@ mod cost;
 mod curves;
 mod headline;
 mod names;
+mod search;
+mod search_plot;
 mod sections;
 mod svg;
 
@@ -30,6 +32,7 @@ pub fn page(output: &RunOutput) -> String {
         ("summary", "All models", sections::summary(results)),
         ("cost", "Accuracy against cost", cost::figure(results)),
         ("comparisons", "Which differences are real", sections::comparisons(results)),
+        ("search", "Search for parameters", search::sections(results)),
         ("training", "Training", curves::figures(&output.networks)),
         ("confusion", "What is taken for what", classes::heat_maps(results)),
         ("classes", "Easy and hard classes", classes::f1_plot(results)),
@@ -41,6 +44,7 @@ pub fn page(output: &RunOutput) -> String {
     ];
     let is_there = |id: &str| match id {
         "training" | "networks" => !output.networks.is_empty(),
+        "search" => !search::searches(results).is_empty(),
         "samples" => !output.samples.is_empty(),
         "mistakes" => !output.misclassified.is_empty(),
         "stages" | "provenance" => true,
@@ -112,6 +116,7 @@ mod tests {
             "summary",
             "cost",
             "comparisons",
+            "search",
             "training",
             "confusion",
             "classes",
