@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::model_selection::{self, FoldScore, Folds, SelectionError};
 use super::svm::{Svc, SvcError};
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
-use crate::progress::Progress;
+use crate::progress::{Part, Progress};
 
 /// Rows to fit on.
 #[derive(Clone, Copy)]
@@ -53,7 +53,11 @@ pub trait Learner: Any + Send + Sync {
         seed: u64,
         progress: &dyn Progress,
     ) -> Result<Vec<Vec<FoldScore>>, LearnError> {
-        model_selection::one_by_one(learners, samples, folds, seed, progress)
+        let one = |(nth, learner): (usize, &&dyn Learner)| {
+            let part = Part::new(progress, nth, nth + 1, learners.len());
+            model_selection::cross_validate(*learner, samples, folds, seed, &part)
+        };
+        learners.iter().enumerate().map(one).collect()
     }
 }
 

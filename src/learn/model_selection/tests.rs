@@ -233,8 +233,7 @@ fn a_candidate_and_a_fold_that_cannot_be_fitted_are_named() {
         error.to_string(),
         "fold 1 of 2: all 6 samples are of class 1, at least two classes are needed"
     );
-    let error =
-        search(&candidates, Strategy::Exhaustive, samples, &folds, 1, &Silent).unwrap_err();
+    let error = search(&candidates, Strategy::Exhaustive, samples, &folds, 1, &Silent).unwrap_err();
     let text = error.to_string();
     assert!(text.starts_with("candidate `c = 1`: "), "{text}");
     assert!(text.contains("all 6 samples are of class 1"), "{text}");

@@ -51,24 +51,6 @@ pub fn cross_validate(
         .collect()
 }
 
-/// Judges learners one after another, `[learners, folds]`.
-///
-/// # Errors
-/// As [`cross_validate`].
-pub fn one_by_one(
-    learners: &[&dyn Learner],
-    samples: Samples,
-    folds: &Folds,
-    seed: u64,
-    progress: &dyn Progress,
-) -> Result<Vec<Vec<FoldScore>>, LearnError> {
-    let one = |(nth, learner): (usize, &&dyn Learner)| {
-        let part = Part::new(progress, nth, nth + 1, learners.len());
-        cross_validate(*learner, samples, folds, seed, &part)
-    };
-    learners.iter().enumerate().map(one).collect()
-}
-
 fn one_fold(
     learner: &dyn Learner,
     samples: Samples,
@@ -93,7 +75,7 @@ fn one_fold(
     })
 }
 
-/// Share of equal labels, of as many as there are.
+/// Share of equal labels.
 pub(in crate::learn) fn accuracy(predicted: &Labels, labels: &Labels) -> f64 {
     let n_right = predicted.iter().zip(labels).filter(|(found, label)| found == label).count();
     n_right as f64 / labels.len() as f64

@@ -8,7 +8,7 @@ use super::model::Svc;
 use super::params::{Engine, Kernel, SvcValidParams};
 use super::path::PathFit;
 use crate::data::{Features, Labels, TensorFile};
-use crate::learn::model_selection::{FoldScore, Folds, accuracy, one_by_one};
+use crate::learn::model_selection::{FoldScore, Folds, accuracy, cross_validate};
 use crate::learn::{Classifier, LearnError, Learner, Samples};
 use crate::progress::Progress;
 
@@ -22,14 +22,14 @@ impl Learner for SvcValidParams {
         Ok(Box::new(self.fit_samples(samples, progress)?))
     }
 
+    /// Where the penalty is all that differs.
     fn shares_work_with(&self, other: &dyn Learner) -> bool {
-        let other = (other as &dyn Any).downcast_ref::<SvcValidParams>();
-        other.is_some_and(|other| SvcValidParams { c: self.c, ..other.clone() } == *self)
+        let other: &dyn Any = other;
+        other.downcast_ref::<SvcValidParams>().is_some_and(|other| {
+            self.engine == Engine::Native && *self == SvcValidParams { c: self.c, ..other.clone() }
+        })
     }
 
-    /// All penalties and folds of one kernel on shared kernel values
-    /// ([`SvcValidParams::fit_path`]), one penalty alone too; `gamma = scale` is resolved on all
-    /// rows.
     fn cross_validate(
         &self,
         learners: &[&dyn Learner],
@@ -38,26 +38,33 @@ impl Learner for SvcValidParams {
         seed: u64,
         progress: &dyn Progress,
     ) -> Result<Vec<Vec<FoldScore>>, LearnError> {
-        let penalties: Option<Vec<f64>> = learners
+        if self.engine == Engine::Linfa {
+            return Ok(vec![cross_validate(self, samples, folds, seed, progress)?]);
+        }
+        let cs: Vec<f64> = learners
             .iter()
-            .map(|&learner| Some((learner as &dyn Any).downcast_ref::<SvcValidParams>()?.c))
+            .filter_map(|learner| (*learner as &dyn Any).downcast_ref::<SvcValidParams>())
+            .map(|params| params.c)
             .collect();
-        let Some(penalties) = penalties.filter(|_| self.engine == Engine::Native) else {
-            return one_by_one(learners, samples, folds, seed, progress);
-        };
         let held_out: Vec<Labels> = (0..folds.n_folds())
             .map(|fold| folds.held_out(fold).iter().map(|&row| samples.labels[row]).collect())
             .collect();
-        let path = self.fit_path(samples, folds, &penalties, progress)?;
-        let score = |(fit, labels): (PathFit, &Labels)| FoldScore {
+        let path = self.fit_path(samples, folds, &cs, progress)?;
+        let score = |fit: &PathFit, labels: &Labels| FoldScore {
             accuracy: accuracy(&fit.predicted, labels),
             fit_seconds: fit.fit_seconds,
             score_seconds: fit.predict_seconds,
             warning: (!fit.converged).then(|| not_converged(fit.max_kkt_gap)),
         };
-        let scores = |fits: Vec<PathFit>| fits.into_iter().zip(&held_out).map(score).collect();
-        Ok(path.into_iter().map(scores).collect())
+        let scores = |fits: &Vec<PathFit>| {
+            fits.iter().zip(&held_out).map(|(fit, labels)| score(fit, labels)).collect()
+        };
+        Ok(path.iter().map(scores).collect())
     }
+}
+
+fn not_converged(gap: f64) -> String {
+    format!("the support vector machine did not converge: its largest KKT gap is {gap:.1e}")
 }
 
 impl Classifier for Svc {
@@ -109,12 +116,6 @@ impl Classifier for Svc {
         let report = self.report().filter(|report| !report.converged)?;
         Some(not_converged(report.max_kkt_gap))
     }
-}
-
-fn not_converged(max_kkt_gap: f64) -> String {
-    format!(
-        "the support vector machine did not converge: its largest KKT gap is {max_kkt_gap:.1e}"
-    )
 }
 
 fn named<const N: usize>(values: [(&str, Value); N]) -> Map<String, Value> {

@@ -3,7 +3,9 @@
 use linfa::ParamGuard;
 
 use super::blobs;
-use crate::learn::model_selection::{Candidate, Folds, SearchOutcome, Strategy, one_by_one, search};
+use crate::learn::model_selection::{
+    Candidate, Folds, SearchOutcome, Strategy, cross_validate, search,
+};
 use crate::learn::svm::{ClassWeight, Engine, Gamma, Kernel, SvcParams, SvcValidParams};
 use crate::learn::{LearnError, Learner, Samples};
 use crate::progress::{Progress, Silent};
@@ -11,9 +13,7 @@ use crate::progress::{Progress, Silent};
 fn grid(gamma: Gamma) -> Vec<SvcParams> {
     let kernels = [Kernel::Linear, Kernel::Rbf { gamma }];
     let penalties = [10.0, 0.1, 1.0].into_iter();
-    penalties
-        .flat_map(|c| kernels.map(|kernel| SvcParams::new().kernel(kernel).c(c)))
-        .collect()
+    penalties.flat_map(|c| kernels.map(|kernel| SvcParams::new().kernel(kernel).c(c))).collect()
 }
 
 fn checked(grid: &[SvcParams]) -> Vec<SvcValidParams> {
@@ -27,13 +27,14 @@ fn both_ways(grid: &[SvcParams], samples: Samples, folds: &Folds) -> [Vec<Vec<f6
         .map(|params| Candidate { name: String::new(), learner: Box::new(params) })
         .collect();
     let shared = search(&candidates, Strategy::Exhaustive, samples, folds, 1, &Silent).unwrap();
-    let learners: Vec<&dyn Learner> = candidates.iter().map(|one| one.learner.as_ref()).collect();
-    let alone = one_by_one(&learners, samples, folds, 1, &Silent).unwrap();
+    let alone = candidates.iter().map(|candidate| {
+        cross_validate(candidate.learner.as_ref(), samples, folds, 1, &Silent).unwrap()
+    });
     let n_right = |fold: usize, accuracy: f64| accuracy * folds.held_out(fold).len() as f64;
     let shared = shared.candidates.iter().map(|judged| {
         judged.folds.iter().enumerate().map(|(fold, one)| n_right(fold, one.accuracy)).collect()
     });
-    let alone = alone.iter().map(|folds| {
+    let alone = alone.map(|folds| {
         folds.iter().enumerate().map(|(fold, one)| n_right(fold, one.accuracy)).collect()
     });
     [shared.collect(), alone.collect()]
