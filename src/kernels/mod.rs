@@ -7,6 +7,7 @@ mod cpu;
 pub mod exp;
 pub mod floats;
 pub mod gemm;
+pub mod gemv;
 pub mod nn;
 pub mod smo;
 pub mod weights;

@@ -11,7 +11,9 @@ mod dataset;
 mod evaluate;
 mod features;
 mod field;
+mod hog;
 mod search;
+mod split;
 mod svm;
 mod svm_file;
 
@@ -37,8 +39,10 @@ use crate::progress::Progress;
 /// Every kind a pipeline file can name.
 pub static KINDS: &[&Kind] = &[
     &dataset::DATASET,
+    &split::SPLIT,
     &cnn::CNN,
     &features::FEATURES,
+    &hog::HOG,
     &svm::SVM,
     &svm_file::SVM_FILE,
     &search::SEARCH,

@@ -2,12 +2,14 @@
 
 mod block;
 mod decision;
+mod gradient;
 mod gram;
 mod kernel_cache;
 mod learner;
 mod libsvm_format;
 mod linear;
 mod linfa_engine;
+mod local;
 mod model;
 mod multiclass;
 mod params;
@@ -17,6 +19,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 mod weights;
+mod working_set;
 
 pub use model::{FitReport, PairReport, Svc};
 pub use params::{ClassWeight, Engine, Gamma, Kernel, SvcError, SvcParams, SvcValidParams};
