@@ -7,6 +7,7 @@ mod cpu;
 pub mod exp;
 pub mod floats;
 pub mod gemm;
+pub mod linear;
 pub mod nn;
 pub mod smo;
 

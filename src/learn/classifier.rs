@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::linear_svm::{LinearSvc, LinearSvcError};
 use super::svm::{Svc, SvcError};
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
 use crate::progress::Progress;
@@ -65,7 +66,10 @@ pub trait Classifier: Send + Sync {
 type Reader = fn(TensorFile<'static>) -> Result<Box<dyn Classifier>, LearnError>;
 
 /// Readers of stored models by the `type` in their document.
-const READERS: &[(&str, Reader)] = &[("svc", |file| Ok(Box::new(Svc::from_tensors(file)?)))];
+const READERS: &[(&str, Reader)] = &[
+    ("svc", |file| Ok(Box::new(Svc::from_tensors(file)?))),
+    ("linear_svc", |file| Ok(Box::new(LinearSvc::from_tensors(file)?))),
+];
 
 /// The classifier that [`Classifier::to_tensors`] stored.
 ///
@@ -88,6 +92,9 @@ pub enum LearnError {
     /// A support vector machine.
     #[error(transparent)]
     Svc(SvcError),
+    /// A linear support vector machine.
+    #[error(transparent)]
+    LinearSvc(LinearSvcError),
     /// A stored model could not be read.
     #[error(transparent)]
     TensorFile(#[from] TensorFileError),
@@ -102,11 +109,21 @@ impl From<SvcError> for LearnError {
     }
 }
 
+impl From<LinearSvcError> for LearnError {
+    fn from(error: LinearSvcError) -> Self {
+        match error {
+            LinearSvcError::Interrupted => LearnError::Interrupted,
+            error => LearnError::LinearSvc(error),
+        }
+    }
+}
+
 impl LearnError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             LearnError::Svc(error) => error.hint(),
+            LearnError::LinearSvc(error) => error.hint(),
             LearnError::Interrupted | LearnError::TensorFile(_) => None,
         }
     }

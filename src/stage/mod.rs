@@ -11,6 +11,7 @@ mod dataset;
 mod evaluate;
 mod features;
 mod field;
+mod linear_svm;
 mod svm;
 
 use std::path::Path;
@@ -32,14 +33,21 @@ use crate::nn::NnError;
 use crate::progress::Progress;
 
 /// Every kind a pipeline file can name.
-pub static KINDS: &[&Kind] =
-    &[&dataset::DATASET, &cnn::CNN, &features::FEATURES, &svm::SVM, &evaluate::EVALUATE];
+pub static KINDS: &[&Kind] = &[
+    &dataset::DATASET,
+    &cnn::CNN,
+    &features::FEATURES,
+    &svm::SVM,
+    &linear_svm::LINEAR_SVM,
+    &evaluate::EVALUATE,
+];
 
 /// Builds a learner from parameters that passed the check of its kind's fields.
 pub type BuildLearner = fn(&Map<String, Value>) -> Result<Box<dyn Learner>, LearnError>;
 
 /// Kinds that fit a classifier to the rows of their input `data`, with the learner that does it.
-pub static LEARNERS: &[(&Kind, BuildLearner)] = &[(&svm::SVM, svm::learner)];
+pub static LEARNERS: &[(&Kind, BuildLearner)] =
+    &[(&svm::SVM, svm::learner), (&linear_svm::LINEAR_SVM, linear_svm::learner)];
 
 /// One kind of stage: its contract with the pipeline file and with the cache.
 pub struct Kind {

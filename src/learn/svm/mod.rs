@@ -1,7 +1,7 @@
 //! Support vector classification: exact C-SVC, one-vs-one, on bytes or real features.
 
 mod block;
-mod gram;
+pub(super) mod gram;
 mod kernel_cache;
 mod learner;
 mod linfa_engine;
