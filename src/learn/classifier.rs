@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::kernel_map::KernelMapError;
 use super::linear_svm::{LinearSvc, LinearSvcError};
 use super::svm::{Svc, SvcError};
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
@@ -95,6 +96,9 @@ pub enum LearnError {
     /// A linear support vector machine.
     #[error(transparent)]
     LinearSvc(LinearSvcError),
+    /// A kernel's features.
+    #[error(transparent)]
+    KernelMap(KernelMapError),
     /// A stored model could not be read.
     #[error(transparent)]
     TensorFile(#[from] TensorFileError),
@@ -118,12 +122,22 @@ impl From<LinearSvcError> for LearnError {
     }
 }
 
+impl From<KernelMapError> for LearnError {
+    fn from(error: KernelMapError) -> Self {
+        match error {
+            KernelMapError::Interrupted => LearnError::Interrupted,
+            error => LearnError::KernelMap(error),
+        }
+    }
+}
+
 impl LearnError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             LearnError::Svc(error) => error.hint(),
             LearnError::LinearSvc(error) => error.hint(),
+            LearnError::KernelMap(error) => error.hint(),
             LearnError::Interrupted | LearnError::TensorFile(_) => None,
         }
     }

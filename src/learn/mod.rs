@@ -1,7 +1,8 @@
 //! Classical learners under linfa's conventions: checked parameters, `Fit`, `Predict`.
 
 mod classifier;
-mod linalg;
+pub mod kernel_map;
+pub mod linalg;
 pub mod linear_svm;
 pub mod svm;
 

@@ -11,7 +11,9 @@ mod dataset;
 mod evaluate;
 mod features;
 mod field;
+mod fourier;
 mod linear_svm;
+mod nystroem;
 mod svm;
 
 use std::path::Path;
@@ -37,6 +39,8 @@ pub static KINDS: &[&Kind] = &[
     &dataset::DATASET,
     &cnn::CNN,
     &features::FEATURES,
+    &nystroem::NYSTROEM,
+    &fourier::FOURIER,
     &svm::SVM,
     &linear_svm::LINEAR_SVM,
     &evaluate::EVALUATE,

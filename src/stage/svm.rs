@@ -78,11 +78,23 @@ pub static SVM: Kind = Kind {
     build,
 };
 
+/// A kernel coefficient as a word or a number.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum GammaParam {
+pub(super) enum GammaParam {
     Value(f64),
     Word(String),
+}
+
+impl GammaParam {
+    /// `scale` if there is none.
+    pub fn gamma(param: Option<&GammaParam>) -> Gamma {
+        match param {
+            Some(GammaParam::Value(value)) => Gamma::Value(*value),
+            Some(GammaParam::Word(word)) if word == "auto" => Gamma::Auto,
+            _ => Gamma::Scale,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -122,11 +134,7 @@ pub(super) fn learner(params: &Map<String, Value>) -> Result<Box<dyn Learner>, L
 
 impl SvmStage {
     fn kernel(&self) -> Kernel {
-        let gamma = match &self.gamma {
-            Some(GammaParam::Value(value)) => Gamma::Value(*value),
-            Some(GammaParam::Word(word)) if word == "auto" => Gamma::Auto,
-            _ => Gamma::Scale,
-        };
+        let gamma = GammaParam::gamma(self.gamma.as_ref());
         match self.kernel.as_str() {
             "linear" => Kernel::Linear,
             "poly" => Kernel::Polynomial { gamma, degree: self.degree, coef0: self.coef0 },

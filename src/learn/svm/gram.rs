@@ -12,7 +12,7 @@ use crate::progress::Progress;
 
 /// A kernel whose gamma is a number.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Resolved {
+pub(in crate::learn) struct Resolved {
     pub kernel: Kernel,
     pub gamma: f64,
 }
