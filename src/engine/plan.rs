@@ -274,19 +274,18 @@ fn own_changes(stage: &StageSpec, seed: u64, last: &Provenance) -> Vec<Reason> {
         return vec![Reason::KindChanged { from: last.kind.clone(), to: kind.name.to_owned() }];
     }
     let mut reasons = Vec::new();
-    if last.version != kind.version {
-        reasons.push(Reason::VersionChanged { from: last.version, to: kind.version });
+    if last.version != stage.version() {
+        reasons.push(Reason::VersionChanged { from: last.version, to: stage.version() });
     }
     let seed = kind.seeded.then_some(seed);
     if last.seed != seed {
         reasons.push(Reason::SeedChanged { from: last.seed, to: seed });
     }
-    let names = stage
-        .params
-        .keys()
-        .chain(last.params.keys().filter(|name| !stage.params.contains_key(name.as_str())));
+    let params = stage.kind.result_params(&stage.params);
+    let names =
+        params.keys().chain(last.params.keys().filter(|name| !params.contains_key(name.as_str())));
     for name in names {
-        let (from, to) = (last.params.get(name), stage.params.get(name));
+        let (from, to) = (last.params.get(name), params.get(name));
         if !same_value(from, to) {
             reasons.push(Reason::ParameterChanged {
                 name: name.clone(),

@@ -16,9 +16,9 @@ pub(super) fn of(
     });
     Some(Provenance {
         kind: stage.kind.name.to_owned(),
-        version: stage.kind.version,
+        version: stage.version(),
         seed: stage.kind.seeded.then_some(seed),
-        params: stage.params.clone(),
+        params: stage.kind.result_params(&stage.params),
         inputs: inputs.collect::<Option<_>>()?,
     })
 }

@@ -1,12 +1,15 @@
 //! What every classical learner and every fitted classifier can do, whatever its kind.
 
+use std::any::Any;
+
 use serde_json::{Map, Value};
 
 use super::kernel_map::KernelMapError;
 use super::linear_svm::{LinearSvc, LinearSvcError};
+use super::model_selection::{self, FoldScore, Folds, SelectionError};
 use super::svm::{Svc, SvcError};
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
-use crate::progress::Progress;
+use crate::progress::{Part, Progress};
 
 /// Rows to fit on.
 #[derive(Clone, Copy)]
@@ -20,7 +23,7 @@ pub struct Samples<'a> {
 }
 
 /// A learner with its parameters checked.
-pub trait Learner: Send + Sync {
+pub trait Learner: Any + Send + Sync {
     /// Fits a classifier; the same samples and seed give the same one for any number of threads.
     ///
     /// # Errors
@@ -31,10 +34,37 @@ pub trait Learner: Send + Sync {
         seed: u64,
         progress: &dyn Progress,
     ) -> Result<Box<dyn Classifier>, LearnError>;
+
+    /// Whether [`Learner::cross_validate`] of this learner can judge `other` along with itself,
+    /// for less than the two would cost one by one.
+    fn shares_work_with(&self, other: &dyn Learner) -> bool {
+        let _ = other;
+        false
+    }
+
+    /// Judges learners that share work with this one, itself among them, on every fold:
+    /// `[learners, folds]`. Without shared work, one fit after another.
+    ///
+    /// # Errors
+    /// Samples that cannot be fitted, or an interruption.
+    fn cross_validate(
+        &self,
+        learners: &[&dyn Learner],
+        samples: Samples,
+        folds: &Folds,
+        seed: u64,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Vec<FoldScore>>, LearnError> {
+        let one = |(nth, learner): (usize, &&dyn Learner)| {
+            let part = Part::new(progress, nth, nth + 1, learners.len());
+            model_selection::cross_validate(*learner, samples, folds, seed, &part)
+        };
+        learners.iter().enumerate().map(one).collect()
+    }
 }
 
 /// A fitted classifier.
-pub trait Classifier: Send + Sync {
+pub trait Classifier: Any + Send + Sync {
     /// A class for each row.
     ///
     /// # Errors
@@ -99,6 +129,9 @@ pub enum LearnError {
     /// A kernel's features.
     #[error(transparent)]
     KernelMap(KernelMapError),
+    /// A search for parameters.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
     /// A stored model could not be read.
     #[error(transparent)]
     TensorFile(#[from] TensorFileError),
@@ -138,6 +171,7 @@ impl LearnError {
             LearnError::Svc(error) => error.hint(),
             LearnError::LinearSvc(error) => error.hint(),
             LearnError::KernelMap(error) => error.hint(),
+            LearnError::Selection(error) => error.hint(),
             LearnError::Interrupted | LearnError::TensorFile(_) => None,
         }
     }

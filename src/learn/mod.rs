@@ -4,6 +4,7 @@ mod classifier;
 pub mod kernel_map;
 pub mod linalg;
 pub mod linear_svm;
+pub mod model_selection;
 pub mod svm;
 
 use linfa::dataset::Records;

@@ -7,6 +7,7 @@ mod format;
 mod html;
 mod results;
 mod run_dir;
+mod search;
 mod tables;
 
 pub use error::ReportError;
@@ -16,6 +17,7 @@ pub use results::{
     StageRecord, StageStatus,
 };
 pub use run_dir::{find_run, latest_run, latest_runs, read_results, write_run};
+pub use search::{CandidateRecord, SearchRecord, SearchRound, SearchTimes};
 #[cfg(feature = "parquet")]
 pub use tables::parquet;
 pub use tables::{SYNTHETIC_NOTICE, csv, markdown, results_frame, summary_frame, text};

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::classify::{Classify, DATA};
 use super::{Accepts, Condition, Field, Kind, Stage, typed};
-use crate::learn::linear_svm::{ClassWeight, LinearSvcParams, Loss, MultiClass, Solver};
+use crate::learn::linear_svm::{LinearSvcParams, Loss, MultiClass, Solver};
+use crate::learn::svm::ClassWeight;
 use crate::learn::{LearnError, Learner};
 
 /// The kind.
@@ -81,6 +82,7 @@ pub static LINEAR_SVM: Kind = Kind {
             read_if: Some(Condition { field: "loss", is_one_of: &["squared_hinge"] }),
         },
     ],
+    cost_only: &[],
     produces: super::ArtifactType::Classifier,
     build,
 };

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::classify::DATA;
-use super::svm::GammaParam;
+use super::svm::{WordOrNumber, gamma_of};
 use super::{
     Accepts, Artifact, Condition, Context, FeatureTable, Field, Inputs, Kind, Output, Stage,
     StageError, TableView, measure, object, typed,
@@ -59,6 +59,7 @@ pub static NYSTROEM: Kind = Kind {
             read_if: Some(Condition { field: "kernel", is_one_of: &["poly"] }),
         },
     ],
+    cost_only: &[],
     produces: super::ArtifactType::Features,
     build,
 };
@@ -68,7 +69,7 @@ pub static NYSTROEM: Kind = Kind {
 struct NystroemStage {
     n_components: usize,
     kernel: String,
-    gamma: Option<GammaParam>,
+    gamma: Option<WordOrNumber>,
     #[serde(default)]
     degree: u32,
     #[serde(default)]
@@ -82,7 +83,7 @@ fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
 impl Stage for NystroemStage {
     fn run(&self, inputs: &Inputs, context: &Context) -> Result<Output, StageError> {
         let table = TableView::of(&inputs.one("data").artifact);
-        let gamma = GammaParam::gamma(self.gamma.as_ref());
+        let gamma = gamma_of(self.gamma.as_ref());
         let kernel = match self.kernel.as_str() {
             "linear" => Kernel::Linear,
             "poly" => Kernel::Polynomial { gamma, degree: self.degree, coef0: self.coef0 },
@@ -92,7 +93,7 @@ impl Stage for NystroemStage {
         let params = params.map_err(LearnError::from)?;
         let (map, fit) = measure(|| params.fit_with(&table.train, context.seed, context.progress));
         let map = map.map_err(LearnError::from)?;
-        let transform = |rows| map.transform_with(rows, context.progress);
+        let transform = |rows: &_| map.transform_with(rows, context.progress);
         let description = format!("{}, nystroem {}", table.description, self.n_components);
         mapped(&table, description, fit.seconds, transform)
     }

@@ -105,9 +105,10 @@ impl KernelMapError {
             KernelMapError::FeatureMismatch { .. } => {
                 Some("make the features of both splits by the same stage".to_owned())
             }
-            KernelMapError::Linalg(_) => {
-                Some("kernel values overflowed: scale the features or choose a smaller gamma or degree".to_owned())
-            }
+            KernelMapError::Linalg(_) => Some(
+                "kernel values overflowed: scale the features or choose a smaller gamma or degree"
+                    .to_owned(),
+            ),
             _ => None,
         }
     }

@@ -82,10 +82,10 @@ impl FourierValidParams {
         let gamma = Resolved::new(Kernel::Rbf { gamma: self.gamma }, features).gamma;
         let mut rng = Rng::new(seed, &["fourier", "weights"]);
         let width = (2.0 * gamma).sqrt() as f32;
-        let weights = Array2::from_shape_simple_fn(
-            (features.n_features(), self.n_components),
-            || width * rng.normal_f32(),
-        );
+        let weights =
+            Array2::from_shape_simple_fn((features.n_features(), self.n_components), || {
+                width * rng.normal_f32()
+            });
         let mut rng = Rng::new(seed, &["fourier", "offsets"]);
         let offsets = Array1::from_shape_simple_fn(self.n_components, || {
             rng.uniform_f32(0.0, std::f32::consts::TAU)

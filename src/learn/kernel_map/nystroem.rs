@@ -6,7 +6,7 @@
 
 use linfa::ParamGuard;
 use linfa::traits::Transformer;
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 
 use super::{KernelMapError, check, map_rows, real_rows};
 use crate::data::{Features, Rng};
@@ -228,15 +228,10 @@ impl Nystroem {
         let landmarks = Mat::new(landmarks, n_components, n_features);
         gemm(Mat::new(rows, rows.len() / n_features, n_features), landmarks.t(), out, false);
         if let Kernel::Rbf { .. } = self.resolved.kernel {
-            let gamma = self.resolved.gamma as f32;
-            let lines = out.chunks_exact_mut(n_components).zip(rows.chunks_exact(n_features));
-            for (line, row) in lines {
-                let own = square(ndarray::ArrayView1::from(row));
-                for (value, &other) in line.iter_mut().zip(&self.squares) {
-                    *value = -gamma * (own + other - 2.0 * *value).max(0.0);
-                }
-            }
-            exp::exp_in_place(Cpu::detect(), out);
+            let own: Vec<f32> =
+                rows.chunks_exact(n_features).map(|row| square(ArrayView1::from(row))).collect();
+            let gamma = self.resolved.gamma;
+            exp::rbf_of_floats(Cpu::detect(), out, n_components, &own, &self.squares, gamma);
         } else {
             for value in out {
                 *value = self.resolved.of_product(f64::from(*value));
@@ -246,7 +241,7 @@ impl Nystroem {
 }
 
 /// `|x|^2`, summed in `f64`.
-fn square(x: ndarray::ArrayView1<f32>) -> f32 {
+fn square(x: ArrayView1<f32>) -> f32 {
     x.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>() as f32
 }
 

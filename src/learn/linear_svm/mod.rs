@@ -14,6 +14,6 @@ mod tests;
 
 pub use model::{LinearReport, LinearSvc, ProblemReport};
 pub use params::{
-    ClassWeight, LinearSvcError, LinearSvcParams, LinearSvcValidParams, Loss, MultiClass,
-    NEWTON_MAX_FEATURES, Solver,
+    LinearSvcError, LinearSvcParams, LinearSvcValidParams, Loss, MultiClass, NEWTON_MAX_FEATURES,
+    Solver,
 };

@@ -9,12 +9,13 @@ use rayon::prelude::*;
 
 use super::gram::Gram;
 use super::model::{LinearReport, LinearSvc, ProblemReport, pairs};
-use super::params::{ClassWeight, LinearSvcError, LinearSvcValidParams, MultiClass, Solver};
+use super::params::{LinearSvcError, LinearSvcValidParams, MultiClass, Solver};
 use super::problem::{Problem, Solution, stop_if};
 use super::rows::{Rows, row_major};
 use super::{dcd, newton};
 use crate::data::{Features, Labels, Rng};
 use crate::learn::Samples;
+use crate::learn::svm::ClassWeight;
 use crate::learn::svm::gram::first_not_finite;
 use crate::progress::{Progress, Silent};
 
@@ -143,13 +144,16 @@ impl Setting<'_> {
             let rows = self.counted.iter().filter(|&&row| of(self.labels[row]));
             rows.map(|&row| self.weights[row]).sum()
         };
-        let balanced = |class: usize| {
-            total(&|_| true) / (self.classes.len() as f64 * total(&|label| label == class))
+        let of_class = |class: usize| match &params.class_weight {
+            ClassWeight::Uniform => 1.0,
+            ClassWeight::Balanced => {
+                total(&|_| true) / (self.classes.len() as f64 * total(&|label| label == class))
+            }
+            ClassWeight::PerClass(weights) => {
+                weights.iter().rfind(|(of, _)| *of == class).map_or(1.0, |&(_, weight)| weight)
+            }
         };
-        let (of_positive, of_negative) = match params.class_weight {
-            ClassWeight::Uniform => (1.0, 1.0),
-            ClassWeight::Balanced => (balanced(positive), negative.map_or(1.0, balanced)),
-        };
+        let (of_positive, of_negative) = (of_class(positive), negative.map_or(1.0, of_class));
         let is_positive = |row: &usize| self.labels[*row] == positive;
         let problem = Problem {
             rows: self.rows,
@@ -157,8 +161,8 @@ impl Setting<'_> {
             c: idx
                 .iter()
                 .map(|row| {
-                    let of_class = if is_positive(row) { of_positive } else { of_negative };
-                    params.c * self.weights[*row] * of_class
+                    let factor = if is_positive(row) { of_positive } else { of_negative };
+                    params.c * self.weights[*row] * factor
                 })
                 .collect(),
             idx,

@@ -3,6 +3,8 @@
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
+use crate::learn::svm::ClassWeight;
+
 /// What a margin violation `v = max(0, 1 - y f(x))` costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,17 +23,6 @@ pub enum MultiClass {
     Ovr,
     /// Each pair of classes.
     Ovo,
-}
-
-/// How much the samples of a class count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClassWeight {
-    /// 1 each.
-    Uniform,
-    /// `n_samples / (n_classes * samples of the class)`, samples counted by weight; as in LIBLINEAR,
-    /// one-vs-rest applies it to the class and not to the rest.
-    Balanced,
 }
 
 /// Which algorithm solves a problem; all reach the same solution.
@@ -110,7 +101,8 @@ impl LinearSvcParams {
         self
     }
 
-    /// Weights by class.
+    /// Factor of `c` by class, as in LIBLINEAR: one-vs-rest applies it to the class and not to the
+    /// rest. `balanced` counts samples by their weights.
     pub fn class_weight(mut self, class_weight: ClassWeight) -> Self {
         self.0.class_weight = class_weight;
         self
@@ -191,6 +183,13 @@ impl ParamGuard for LinearSvcParams {
                 return Err(LinearSvcError::NotPositive { name, found });
             }
         }
+        if let ClassWeight::PerClass(weights) = &self.0.class_weight {
+            for &(class, found) in weights {
+                if !(found > 0.0 && found.is_finite()) {
+                    return Err(LinearSvcError::BadClassWeight { class, found });
+                }
+            }
+        }
         if self.0.max_iter == 0 {
             return Err(LinearSvcError::NoIteration);
         }
@@ -215,6 +214,14 @@ pub enum LinearSvcError {
         /// Parameter.
         name: &'static str,
         /// Value found.
+        found: f64,
+    },
+    /// The weight of a class must be above 0.
+    #[error("weight of class {class} must be a finite number above 0, found {found}")]
+    BadClassWeight {
+        /// Class.
+        class: usize,
+        /// Weight found.
         found: f64,
     },
     /// No iteration is allowed.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::data::Features;
-use crate::kernels::{Cpu, linear};
+use crate::kernels::{Cpu, gemv};
 
 /// Samples by row; a value stands for itself times [`Rows::scale`].
 #[derive(Clone, Copy)]
@@ -47,8 +47,8 @@ impl<'a> Rows<'a> {
     pub fn dot(&self, row: usize, weights: &[f64]) -> f64 {
         let at = row * self.n_features..(row + 1) * self.n_features;
         match self.values {
-            Values::Bytes(all) => linear::dot_bytes(self.cpu, &all[at], weights),
-            Values::Floats(all) => linear::dot_floats(self.cpu, &all[at], weights),
+            Values::Bytes(all) => gemv::dot_bytes_f64(self.cpu, weights, &all[at]),
+            Values::Floats(all) => gemv::dot_floats_f64(self.cpu, weights, &all[at]),
         }
     }
 
@@ -56,8 +56,8 @@ impl<'a> Rows<'a> {
     pub fn add(&self, row: usize, step: f64, weights: &mut [f64]) {
         let at = row * self.n_features..(row + 1) * self.n_features;
         match self.values {
-            Values::Bytes(all) => linear::add_bytes(self.cpu, &all[at], step, weights),
-            Values::Floats(all) => linear::add_floats(self.cpu, &all[at], step, weights),
+            Values::Bytes(all) => gemv::add_bytes(self.cpu, weights, step, &all[at]),
+            Values::Floats(all) => gemv::add_floats(self.cpu, weights, step, &all[at]),
         }
     }
 

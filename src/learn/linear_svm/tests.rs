@@ -8,9 +8,10 @@ use linfa::traits::Predict;
 use ndarray::Array2;
 use serde_json::Value;
 
-use super::{ClassWeight, LinearSvc, LinearSvcParams, Loss, MultiClass, Solver};
+use super::{LinearSvc, LinearSvcParams, Loss, MultiClass, Solver};
 use crate::data::{Features, Labels, Rng};
 use crate::learn::Samples;
+use crate::learn::svm::ClassWeight;
 use crate::progress::Silent;
 
 fn blobs(n: usize, n_features: usize, n_classes: usize) -> (Features, Labels) {
@@ -174,7 +175,8 @@ fn a_weight_of_two_is_the_sample_twice_and_of_zero_its_absence() {
     let copies: Vec<usize> = (0..300).flat_map(|i| vec![i; i % 3]).collect();
     let copied_labels = labels.select(ndarray::Axis(0), &copies);
     for params in solvers() {
-        for class_weight in [ClassWeight::Uniform, ClassWeight::Balanced] {
+        let given = ClassWeight::PerClass(vec![(0, 0.5), (2, 3.0)]);
+        for class_weight in [ClassWeight::Uniform, ClassWeight::Balanced, given] {
             let params = params.clone().tol(1e-8).class_weight(class_weight);
             let weighted = fit_weighted(&params, &features, &labels, Some(&weights));
             let repeated = fit(&params, &features.select(&copies), &copied_labels);

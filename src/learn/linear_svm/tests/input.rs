@@ -9,6 +9,7 @@ use super::{blobs, fit, solvers};
 use crate::data::{Features, Labels, TensorFile};
 use crate::learn::Samples;
 use crate::learn::linear_svm::{LinearSvc, LinearSvcError, LinearSvcParams, Loss, Solver};
+use crate::learn::svm::ClassWeight;
 use crate::progress::{Progress, Silent};
 
 fn try_fit(
@@ -35,6 +36,11 @@ fn bad_parameters_are_refused_with_their_values() {
     assert!(matches!(
         params().intercept_scaling(-1.0).check(),
         Err(LinearSvcError::NotPositive { name: "intercept_scaling", .. })
+    ));
+    let class_weight = ClassWeight::PerClass(vec![(0, 1.0), (4, 0.0)]);
+    assert!(matches!(
+        params().class_weight(class_weight).check(),
+        Err(LinearSvcError::BadClassWeight { class: 4, found: 0.0 })
     ));
     assert!(matches!(params().max_iter(0).check(), Err(LinearSvcError::NoIteration)));
     let error = params().loss(Loss::Hinge).solver(Solver::Newton).check().unwrap_err();
