@@ -1,6 +1,9 @@
 //! Classical learners under linfa's conventions: checked parameters, `Fit`, `Predict`.
 
 mod classifier;
+pub mod kernel_map;
+pub mod linalg;
+pub mod linear_svm;
 pub mod model_selection;
 pub mod svm;
 

@@ -3,7 +3,7 @@
 mod block;
 mod decision;
 mod gradient;
-mod gram;
+pub(super) mod gram;
 mod kernel_cache;
 mod learner;
 mod libsvm_format;
