@@ -5,6 +5,7 @@ mod compare;
 mod data;
 mod list;
 mod machine;
+mod model;
 mod observer;
 mod outcome;
 mod plan;
@@ -39,6 +40,8 @@ enum Command {
     List(list::Args),
     /// Compare the models of finished runs in one table.
     Compare(compare::Args),
+    /// Show or export a fitted model of a run.
+    Model(model::ModelArgs),
     /// Fetch, verify or show data sets.
     Data(data::DataArgs),
 }
@@ -54,6 +57,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(args),
         Command::List(args) => list::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Model(args) => model::run(args),
         Command::Data(args) => observer::Terminal::new(std::io::stderr().is_terminal())
             .and_then(|terminal| data::run(args, &terminal)),
     };

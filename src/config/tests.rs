@@ -1,5 +1,7 @@
 //! Pipeline files against small kinds of stages that are never run.
 
+mod search;
+
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -37,6 +39,7 @@ static DATASET: Kind = Kind {
         field("name", Accepts::Text, None),
         field("fallback", Accepts::Choice(&["none", "garments"]), Some("\"garments\"")),
     ],
+    cost_only: &[],
     produces: ArtifactType::Dataset,
     build: never,
 };
@@ -57,6 +60,7 @@ static CNN: Kind = Kind {
         ),
         field("early_stop", Accepts::Boolean, Some("false")),
     ],
+    cost_only: &[],
     produces: ArtifactType::Network,
     build: never,
 };
@@ -83,6 +87,7 @@ static SVM: Kind = Kind {
             ..field("degree", Accepts::Integer { min: 1, max: 9 }, None)
         },
     ],
+    cost_only: &[],
     produces: ArtifactType::Classifier,
     build: never,
 };
@@ -102,6 +107,7 @@ static EVALUATE: Kind = Kind {
         },
     ],
     fields: &[],
+    cost_only: &[],
     produces: ArtifactType::Evaluation,
     build: never,
 };
@@ -348,6 +354,7 @@ fn a_cycle_is_printed() {
             doc: "another",
         }],
         fields: &[],
+        cost_only: &[],
         produces: ArtifactType::Features,
         doc: "Passes on.",
         version: 1,
@@ -435,6 +442,7 @@ fn a_default_and_the_same_value_written_out_are_equal() {
             Accepts::Number { min: 0.0, max: 9.0, above_min: false },
             Some("2"),
         )],
+        cost_only: &[],
         produces: ArtifactType::Features,
         build: never,
     };
@@ -455,6 +463,7 @@ fn a_list_of_whole_numbers_is_read_and_a_wrong_one_says_which_item() {
         version: 1,
         seeded: false,
         inputs: &[],
+        cost_only: &[],
         fields: &[field("cells", Accepts::IntegerList { min: 1, max: 64 }, Some("[4, 7]"))],
         produces: ArtifactType::Features,
         build: never,

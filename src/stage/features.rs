@@ -36,6 +36,7 @@ pub static FEATURES: Kind = Kind {
         default: Some("\"penultimate\""),
         read_if: None,
     }],
+    cost_only: &[],
     produces: ArtifactType::Features,
     build,
 };

@@ -66,6 +66,7 @@ pub static HOG: Kind = Kind {
             read_if: None,
         },
     ],
+    cost_only: &[],
     produces: ArtifactType::Features,
     build,
 };

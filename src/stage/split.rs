@@ -37,6 +37,7 @@ pub static SPLIT: Kind = Kind {
             read_if: None,
         },
     ],
+    cost_only: &[],
     produces: ArtifactType::Dataset,
     build,
 };

@@ -9,7 +9,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "engine", "config", "cache", "stage", "report", "metrics", "data", "kernels",
+            "engine", "config", "cache", "stage", "learn", "report", "metrics", "data", "kernels",
             "nearest", "progress",
         ],
     ),

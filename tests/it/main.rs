@@ -9,3 +9,4 @@ mod libsvm;
 mod project;
 mod real_data;
 mod run;
+mod search;

@@ -1,16 +1,26 @@
 //! Support vector classification: exact C-SVC, one-vs-one, on bytes or real features.
 
 mod block;
+mod decision;
+mod gradient;
 mod gram;
 mod kernel_cache;
 mod learner;
+mod libsvm_format;
+mod linear;
 mod linfa_engine;
+mod local;
 mod model;
 mod multiclass;
 mod params;
+mod probability;
 mod solver;
+mod storage;
 #[cfg(test)]
 mod tests;
+mod weights;
+mod working_set;
 
 pub use model::{FitReport, PairReport, Svc};
-pub use params::{Engine, Gamma, Kernel, SvcError, SvcParams, SvcValidParams};
+pub use params::{ClassWeight, Engine, Gamma, Kernel, SvcError, SvcParams, SvcValidParams};
+pub use probability::{Sigmoid, couple};
