@@ -13,6 +13,7 @@
 //! metrics            pure functions of labels and scores; significance tests
 //! data               images, labels, readers, registry, splits, seeded generator
 //! kernels progress   all unsafe and SIMD code │ the one way up for progress and interruption
+//! meter              what a piece of work costs: wall time, CPU time, peak memory
 //! nearest            the nearest known name to a misspelt one
 //! ```
 #![deny(unsafe_code)]
@@ -24,6 +25,7 @@ pub mod data;
 pub mod engine;
 pub mod kernels;
 pub mod learn;
+pub mod meter;
 pub mod metrics;
 pub mod nearest;
 pub mod nn;

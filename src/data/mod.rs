@@ -12,6 +12,7 @@ pub mod sheet;
 mod sources;
 mod split;
 mod store;
+mod subset;
 mod tensor_file;
 
 pub use dataset::{Dataset, ImageSet, ImageShape};
@@ -22,4 +23,5 @@ pub use rng::Rng;
 pub use sheet::{contact_sheet, png_bytes};
 pub use sources::Sources;
 pub use split::validation_split;
+pub use subset::{stratified_order, subset};
 pub use tensor_file::{Tensor, TensorFile, TensorFileError};

@@ -17,7 +17,6 @@
 //! never the other way, and not held while an input is made again: processes cannot deadlock.
 
 mod error;
-mod measure;
 mod observer;
 mod plan;
 mod provenance;

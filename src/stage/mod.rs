@@ -11,6 +11,7 @@ mod dataset;
 mod evaluate;
 mod features;
 mod field;
+mod subset;
 mod svm;
 
 use std::path::Path;
@@ -32,8 +33,14 @@ use crate::nn::NnError;
 use crate::progress::Progress;
 
 /// Every kind a pipeline file can name.
-pub static KINDS: &[&Kind] =
-    &[&dataset::DATASET, &cnn::CNN, &features::FEATURES, &svm::SVM, &evaluate::EVALUATE];
+pub static KINDS: &[&Kind] = &[
+    &dataset::DATASET,
+    &subset::SUBSET,
+    &cnn::CNN,
+    &features::FEATURES,
+    &svm::SVM,
+    &evaluate::EVALUATE,
+];
 
 /// Builds a learner from parameters that passed the check of its kind's fields.
 pub type BuildLearner = fn(&Map<String, Value>) -> Result<Box<dyn Learner>, LearnError>;
