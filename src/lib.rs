@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! cli                one file per subcommand; alone uses clap, alone prints
-//! engine             graph, plan, run, journal
+//! engine   bench     graph, plan, run, journal │ implementations side by side, what size costs
 //! config   cache     TOML -> checked and typed │ keys, store, locks
 //! stage              one file per stage kind; thin
 //! learn nn report    classical learners (linfa) │ networks (candle) │ tables, figures, HTML
@@ -18,6 +18,7 @@
 //! ```
 #![deny(unsafe_code)]
 
+pub mod bench;
 pub mod cache;
 pub mod cli;
 pub mod config;

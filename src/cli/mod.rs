@@ -1,6 +1,7 @@
 //! The command line: parse, call, print. One file per subcommand.
 
 mod assemble;
+mod bench;
 mod compare;
 mod data;
 mod list;
@@ -9,6 +10,7 @@ mod observer;
 mod outcome;
 mod plan;
 mod run;
+mod run_place;
 mod target;
 
 use std::io::IsTerminal;
@@ -39,6 +41,8 @@ enum Command {
     List(list::Args),
     /// Compare the models of finished runs in one table.
     Compare(compare::Args),
+    /// Time implementations of a learner side by side, and foretell larger sizes.
+    Bench(bench::Args),
     /// Fetch, verify or show data sets.
     Data(data::DataArgs),
 }
@@ -54,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(args),
         Command::List(args) => list::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Data(args) => observer::Terminal::new(std::io::stderr().is_terminal())
             .and_then(|terminal| data::run(args, &terminal)),
     };

@@ -7,7 +7,7 @@ use super::nearest::{hint, quoted};
 use super::tree::{Entry, Node, Shape};
 use super::values;
 use super::{DEFAULT_SEED, StageSpec};
-use crate::stage::{Field, InputSpec, Kind};
+use crate::stage::{InputSpec, Kind};
 
 /// Keys of a stage that every kind has.
 const STAGE_KEYS: [&str; 3] = ["kind", "title", "inputs"];
@@ -201,7 +201,7 @@ fn params(
     for field in kind.fields {
         // A field whose condition hangs on a wrong value may be read or not: not missing then.
         let undecided = field.read_if.as_ref().is_some_and(|c| wrong.contains(&c.field));
-        let is_read = !undecided && is_read(field, &read);
+        let is_read = !undecided && field.is_read(&read);
         let value = match node.get(field.name) {
             Some(entry) => match values::check(&field.accepts, &entry.node) {
                 Ok(value) => Some(value),
@@ -242,16 +242,6 @@ fn params(
         }
     }
     read
-}
-
-/// Whether the parameters read so far make a stage read `field`.
-fn is_read(field: &Field, read: &Map<String, Value>) -> bool {
-    let Some(condition) = &field.read_if else { return true };
-    match read.get(condition.field) {
-        Some(Value::String(text)) => condition.is_one_of.contains(&text.as_str()),
-        Some(other) => condition.is_one_of.contains(&other.to_string().as_str()),
-        None => false,
-    }
 }
 
 fn inputs(

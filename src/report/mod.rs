@@ -1,5 +1,6 @@
 //! Results to tables, figures and pages.
 
+mod bench;
 mod error;
 #[cfg(test)]
 mod example;
@@ -9,13 +10,18 @@ mod results;
 mod run_dir;
 mod tables;
 
+pub use bench::{
+    BENCH_SCHEMA, BenchCell, BenchCurve, BenchDataset, BenchForecast, BenchResults, CellStatus,
+    EngineCard, Measured, NATIVE, Spread, bench_csv, bench_finished, bench_foretold,
+    bench_headline, bench_page, bench_text,
+};
 pub use error::ReportError;
 pub use html::{headline, page};
 pub use results::{
     Comparison, DatasetCard, GalleryImage, ModelResult, NetworkCard, Results, RunOutput, SCHEMA,
     StageRecord, StageStatus,
 };
-pub use run_dir::{find_run, latest_run, latest_runs, read_results, write_run};
+pub use run_dir::{find_run, latest_run, latest_runs, read_results, write_bench, write_run};
 #[cfg(feature = "parquet")]
 pub use tables::parquet;
 pub use tables::{SYNTHETIC_NOTICE, csv, markdown, results_frame, summary_frame, text};

@@ -1,6 +1,6 @@
 //! Parameters as data: one declaration serves checking, defaults, cache keys and help.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// One parameter of a stage kind.
 pub struct Field {
@@ -60,6 +60,16 @@ pub enum Accepts {
 }
 
 impl Field {
+    /// Whether a stage with the parameters `read`, of the fields before this one, reads it.
+    pub fn is_read(&self, read: &Map<String, Value>) -> bool {
+        let Some(condition) = &self.read_if else { return true };
+        match read.get(condition.field) {
+            Some(Value::String(text)) => condition.is_one_of.contains(&text.as_str()),
+            Some(other) => condition.is_one_of.contains(&other.to_string().as_str()),
+            None => false,
+        }
+    }
+
     /// The default as a value.
     ///
     /// # Panics

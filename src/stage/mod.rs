@@ -68,6 +68,21 @@ pub struct Kind {
     pub build: fn(&Map<String, Value>) -> Box<dyn Stage>,
 }
 
+impl Kind {
+    /// Parameters as a stage of this kind gets them: `chosen`, which the caller vouches for, and the
+    /// defaults of the other fields that are read.
+    pub fn params(&self, chosen: &Map<String, Value>) -> Map<String, Value> {
+        let mut params = Map::new();
+        for field in self.fields {
+            let value = chosen.get(field.name).cloned().or_else(|| field.default_value());
+            if let Some(value) = value.filter(|_| field.is_read(&params)) {
+                params.insert(field.name.to_owned(), value);
+            }
+        }
+        params
+    }
+}
+
 /// One named input of a kind: `inputs = { NAME = "stage" }`, or a list of stages if `many`.
 pub struct InputSpec {
     /// Name of the input.
