@@ -80,6 +80,8 @@ fn field_json(field: &Field) -> serde_json::Value {
         Accepts::Choice(words) => json!({ "words": words }),
         Accepts::ChoiceOf(words) => json!({ "words": words() }),
         Accepts::Text => json!("text"),
+        Accepts::Grid { .. } => json!("grid"),
+        Accepts::Fixed { .. } => json!("parameters"),
     };
     json!({
         "name": field.name,

@@ -5,9 +5,8 @@ use serde_json::{Map, Value};
 use super::error::{Origin, Problems};
 use super::nearest::{hint, quoted};
 use super::tree::{Entry, Node, Shape};
-use super::values;
-use super::{DEFAULT_SEED, StageSpec};
-use crate::stage::{InputSpec, Kind};
+use super::{DEFAULT_SEED, StageSpec, space, values};
+use crate::stage::{Accepts, Field, InputSpec, Kind};
 
 /// Keys of a stage that every kind has.
 const STAGE_KEYS: [&str; 3] = ["kind", "title", "inputs"];
@@ -186,14 +185,13 @@ fn params(
     node: &Node,
     problems: &mut Problems,
 ) -> Map<String, Value> {
+    let subject = describe(&draft.id, Some(kind));
     let known: Vec<&str> = kind.fields.iter().map(|field| field.name).collect();
     for entry in node.entries().unwrap_or_default() {
         let key = entry.key.as_str();
         if !known.contains(&key) && !STAGE_KEYS.contains(&key) {
-            let message =
-                format!("unknown parameter `{key}` of {}", describe(&draft.id, Some(kind)));
             let allowed: Vec<&str> = known.iter().chain(&STAGE_KEYS).copied().collect();
-            problems.add(&entry.key_origin, message, hint(key, &allowed));
+            unknown(entry, key, &subject, &allowed, problems);
         }
     }
     let mut read = Map::new();
@@ -202,33 +200,18 @@ fn params(
         // A field whose condition hangs on a wrong value may be read or not: not missing then.
         let undecided = field.read_if.as_ref().is_some_and(|c| wrong.contains(&c.field));
         let is_read = !undecided && field.is_read(&read);
-        let value = match node.get(field.name) {
-            Some(entry) => match values::check(&field.accepts, &entry.node) {
-                Ok(value) => Some(value),
-                Err(hint) => {
-                    let message = format!(
-                        "parameter `{}` of {} must be {}, found {}",
-                        field.name,
-                        describe(&draft.id, Some(kind)),
-                        values::allowed(&field.accepts),
-                        entry.node.describe()
-                    );
-                    problems.add(&entry.node.origin, message, hint);
-                    None
-                }
-            },
-            None => {
-                let default =
-                    field.default_value().map(|value| values::normal_form(&field.accepts, value));
+        let value = match (&field.accepts, node.get(field.name)) {
+            (Accepts::Fixed { grid }, _) => {
+                space::fixed(&subject, node, field, grid, &read, problems)
+            }
+            (Accepts::Grid { lists_only_if }, Some(entry)) => {
+                space::grid(&subject, entry, lists_only_if, &read, problems)
+            }
+            (_, Some(entry)) => checked(field, field.name, &subject, &entry.node, problems),
+            (_, None) => {
+                let default = default(field);
                 if default.is_none() && is_read {
-                    let message = format!(
-                        "{} has no `{}`: {}",
-                        describe(&draft.id, Some(kind)),
-                        field.name,
-                        field.doc
-                    );
-                    let hint = format!("give {}", values::allowed(&field.accepts));
-                    problems.add(&draft.origin, message, Some(hint));
+                    missing(field, field.name, &subject, &draft.origin, problems);
                 }
                 default
             }
@@ -242,6 +225,52 @@ fn params(
         }
     }
     read
+}
+
+/// The value of a parameter, called `path` in messages, in its one form.
+pub(super) fn checked(
+    field: &Field,
+    path: &str,
+    subject: &str,
+    node: &Node,
+    problems: &mut Problems,
+) -> Option<Value> {
+    values::check(&field.accepts, node)
+        .map_err(|hint| {
+            let allowed = values::allowed(&field.accepts);
+            let found = node.describe();
+            let message =
+                format!("parameter `{path}` of {subject} must be {allowed}, found {found}");
+            problems.add(&node.origin, message, hint);
+        })
+        .ok()
+}
+
+/// The default of a parameter in its one form.
+pub(super) fn default(field: &Field) -> Option<Value> {
+    field.default_value().map(|value| values::normal_form(&field.accepts, value))
+}
+
+pub(super) fn missing(
+    field: &Field,
+    path: &str,
+    subject: &str,
+    origin: &Origin,
+    problems: &mut Problems,
+) {
+    let message = format!("{subject} has no `{path}`: {}", field.doc);
+    problems.add(origin, message, Some(format!("give {}", values::allowed(&field.accepts))));
+}
+
+pub(super) fn unknown(
+    entry: &Entry,
+    path: &str,
+    subject: &str,
+    allowed: &[&str],
+    problems: &mut Problems,
+) {
+    let message = format!("unknown parameter `{path}` of {subject}");
+    problems.add(&entry.key_origin, message, hint(&entry.key, allowed));
 }
 
 fn inputs(

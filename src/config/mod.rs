@@ -14,6 +14,7 @@ mod nearest;
 mod overrides;
 mod resolved;
 pub mod shipped;
+mod space;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -27,7 +28,7 @@ pub use error::{ConfigError, Place, Problem};
 pub use overrides::Overrides;
 pub use values::allowed;
 
-use crate::stage::{Kind, Stage};
+use crate::stage::{Kind, Stage, searched_learner};
 use error::Problems;
 
 /// Seed of a pipeline file that names none.
@@ -109,6 +110,13 @@ impl Pipeline {
 }
 
 impl StageSpec {
+    /// Version of what the stage computes: raised with its kind's and, where it searches a
+    /// learner's parameters, with that learner's.
+    pub fn version(&self) -> u32 {
+        // Both only ever rise, so the sum does with either.
+        self.kind.version + searched_learner(&self.params).map_or(0, |learner| learner.version)
+    }
+
     /// The title if the file gives one, else the name.
     pub fn label(&self) -> &str {
         self.title.as_deref().unwrap_or(&self.id)

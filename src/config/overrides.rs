@@ -8,7 +8,7 @@ use crate::stage::Kind;
 /// What the command line changes. Precedence: the file, `dataset` and `seed`, then `set`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
-    /// `STAGE.KEY=VALUE` (also `STAGE.inputs.NAME=…` and `seed=…`) as typed; the last of a key
+    /// `STAGE.KEY=VALUE` (also `STAGE.TABLE.KEY=…` and `seed=…`) as typed; the last of a key
     /// wins. Values are TOML; a bare word is text.
     pub set: Vec<String>,
     /// `--seed N`.
@@ -113,15 +113,20 @@ fn apply_set(root: &mut Node, set: Set, problems: &mut Problems) {
         return;
     }
     let Some(stage) = root.get_mut("stage").and_then(|stages| stages.get_mut(id)) else { return };
-    match key.strip_prefix("inputs.") {
-        Some(input) => {
-            if stage.get("inputs").is_none() {
-                stage.set("inputs", Node { value: Shape::Table(Vec::new()), origin });
-            }
-            if let Some(inputs) = stage.get_mut("inputs") {
-                inputs.set(input, set.node);
+    let (tables, last) = key.rsplit_once('.').map_or((None, key), |(path, key)| (Some(path), key));
+    let mut place = stage;
+    for name in tables.into_iter().flat_map(|path| path.split('.')) {
+        if place.get(name).is_none() {
+            place.set(name, Node { value: Shape::Table(Vec::new()), origin: origin.clone() });
+        }
+        match place.get_mut(name) {
+            Some(table) if table.entries().is_some() => place = table,
+            _ => {
+                let message = format!("`{name}` in `{}` is not a table", set.key);
+                problems.add(&origin, message, Some(format!("write `{id}.{name}=VALUE`")));
+                return;
             }
         }
-        None => stage.set(key, set.node),
     }
+    place.set(last, set.node);
 }

@@ -53,10 +53,19 @@ fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-/// Parameters are booleans, numbers and text; JSON and TOML write the first two alike.
+/// A parameter; JSON and TOML write booleans and numbers alike.
 fn toml_value(value: &Value) -> String {
     match value {
         Value::String(text) => quoted(text),
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(toml_value).collect::<Vec<_>>().join(", "))
+        }
+        Value::Object(members) if members.is_empty() => "{}".to_owned(),
+        Value::Object(members) => {
+            let members =
+                members.iter().map(|(key, value)| format!("{key} = {}", toml_value(value)));
+            format!("{{ {} }}", members.collect::<Vec<_>>().join(", "))
+        }
         other => other.to_string(),
     }
 }

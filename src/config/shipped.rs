@@ -1,7 +1,10 @@
 //! The pipelines that come with the program.
 
 /// Name and text of each, in the order of `pipeline list`.
-const SHIPPED: &[(&str, &str)] = &[("cnn_svm", include_str!("../../pipelines/cnn_svm.toml"))];
+const SHIPPED: &[(&str, &str)] = &[
+    ("cnn_svm", include_str!("../../pipelines/cnn_svm.toml")),
+    ("svm_grid", include_str!("../../pipelines/svm_grid.toml")),
+];
 
 /// Names, in the order of `pipeline list`.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -274,8 +274,8 @@ fn own_changes(stage: &StageSpec, seed: u64, last: &Provenance) -> Vec<Reason> {
         return vec![Reason::KindChanged { from: last.kind.clone(), to: kind.name.to_owned() }];
     }
     let mut reasons = Vec::new();
-    if last.version != kind.version {
-        reasons.push(Reason::VersionChanged { from: last.version, to: kind.version });
+    if last.version != stage.version() {
+        reasons.push(Reason::VersionChanged { from: last.version, to: stage.version() });
     }
     let seed = kind.seeded.then_some(seed);
     if last.seed != seed {

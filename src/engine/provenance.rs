@@ -16,7 +16,7 @@ pub(super) fn of(
     });
     Some(Provenance {
         kind: stage.kind.name.to_owned(),
-        version: stage.kind.version,
+        version: stage.version(),
         seed: stage.kind.seeded.then_some(seed),
         params: stage.params.clone(),
         inputs: inputs.collect::<Option<_>>()?,

@@ -227,6 +227,9 @@ impl<'a> Executor<'a> {
             cpu_seconds: used.cpu_seconds,
             peak_rss_bytes: used.peak_rss_bytes,
             notes: output.notes,
+            inputs: inputs.shapes(),
+            output: output.artifact.shape(),
+            n_threads: rayon::current_num_threads(),
         };
         assert_eq!(
             output.artifact.artifact_type(),

@@ -1,10 +1,14 @@
 //! What every classical learner and every fitted classifier can do, whatever its kind.
 
+use std::any::Any;
+
 use serde_json::{Map, Value};
 
+use super::NominalCost;
+use super::model_selection::{self, FoldScore, Folds, SelectionError};
 use super::svm::{Svc, SvcError};
-use crate::data::{Features, Labels, TensorFile, TensorFileError};
-use crate::progress::Progress;
+use crate::data::{Features, Labels, TableShape, TensorFile, TensorFileError};
+use crate::progress::{Part, Progress};
 
 /// Rows to fit on.
 #[derive(Clone, Copy)]
@@ -18,7 +22,7 @@ pub struct Samples<'a> {
 }
 
 /// A learner with its parameters checked.
-pub trait Learner: Send + Sync {
+pub trait Learner: Any + Send + Sync {
     /// Fits a classifier; the same samples and seed give the same one for any number of threads.
     ///
     /// # Errors
@@ -29,6 +33,39 @@ pub trait Learner: Send + Sync {
         seed: u64,
         progress: &dyn Progress,
     ) -> Result<Box<dyn Classifier>, LearnError>;
+
+    /// Whether [`Learner::cross_validate`] of this learner can judge `other` along with itself,
+    /// for less than the two would cost one by one.
+    fn shares_work_with(&self, other: &dyn Learner) -> bool {
+        let _ = other;
+        false
+    }
+
+    /// Judges learners that share work with this one, itself among them, on every fold:
+    /// `[learners, folds]`. Without shared work, one fit after another.
+    ///
+    /// # Errors
+    /// Samples that cannot be fitted, or an interruption.
+    fn cross_validate(
+        &self,
+        learners: &[&dyn Learner],
+        samples: Samples,
+        folds: &Folds,
+        seed: u64,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Vec<FoldScore>>, LearnError> {
+        let one = |(nth, learner): (usize, &&dyn Learner)| {
+            let part = Part::new(progress, nth, nth + 1, learners.len());
+            model_selection::cross_validate(*learner, samples, folds, seed, &part)
+        };
+        learners.iter().enumerate().map(one).collect()
+    }
+
+    /// What a fit on rows of this shape and the prediction of its test rows cost by arithmetic; none
+    /// where that is not known.
+    fn nominal_cost(&self, _shape: &TableShape, _n_threads: usize) -> Option<NominalCost> {
+        None
+    }
 }
 
 /// A fitted classifier.
@@ -88,6 +125,9 @@ pub enum LearnError {
     /// A support vector machine.
     #[error(transparent)]
     Svc(SvcError),
+    /// A search for parameters.
+    #[error(transparent)]
+    Selection(#[from] SelectionError),
     /// A stored model could not be read.
     #[error(transparent)]
     TensorFile(#[from] TensorFileError),
@@ -107,6 +147,7 @@ impl LearnError {
     pub fn hint(&self) -> Option<String> {
         match self {
             LearnError::Svc(error) => error.hint(),
+            LearnError::Selection(error) => error.hint(),
             LearnError::Interrupted | LearnError::TensorFile(_) => None,
         }
     }

@@ -1,11 +1,15 @@
 //! Classical learners under linfa's conventions: checked parameters, `Fit`, `Predict`.
 
 mod classifier;
+mod cost;
+pub mod model_selection;
 pub mod svm;
 
 use linfa::dataset::Records;
 
 pub use classifier::{Classifier, LearnError, Learner, Samples, read_classifier};
+
+pub use cost::{NominalCost, REFERENCE_MACHINE};
 
 use crate::data::Features;
 

@@ -1,11 +1,11 @@
 //! A made-up run for tests. Nothing here was measured: labels, predictions, times and images come
 //! from a seeded generator, and the run's title says so.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
-    Comparison, DatasetCard, GalleryImage, ModelResult, NetworkCard, Results, RunOutput, SCHEMA,
-    StageRecord, StageStatus,
+    CandidateRecord, Comparison, DatasetCard, GalleryImage, ModelResult, NetworkCard, Results,
+    RunOutput, SCHEMA, SearchRecord, SearchRound, SearchTimes, StageRecord, StageStatus,
 };
 use crate::data::{ImageShape, Rng};
 use crate::metrics::{EpochRecord, LayerRow, compare_paired, evaluate};
@@ -159,12 +159,65 @@ fn predict(labels: &[usize], difficulty: &[f32], chance: f64, rng: &mut Rng) -> 
 }
 
 fn details(row: &Row) -> serde_json::Map<String, serde_json::Value> {
-    let details = if row.2 == "neural" {
+    let mut details = if row.2 == "neural" {
         json!({"n_parameters": 693_962, "epochs": 14, "best_epoch": 11})
     } else {
         json!({"n_support_vectors": 14_321, "kkt_gap": 0.000_97, "c": 10.0})
     };
+    let grid = [0.1, 1.0, 10.0].into_iter().flat_map(|c| [(c, "linear"), (c, "rbf")]);
+    match row.0 {
+        "raw_rbf" => {
+            let candidates = grid.map(|(c, kernel)| json!({"c": c, "kernel": kernel}));
+            insert_search(&mut details, &["c", "kernel"], candidates.collect());
+        }
+        "a3_linear" => {
+            let candidates = [0.01, 0.1, 1.0, 10.0, 100.0].map(|c| json!({ "c": c }));
+            insert_search(&mut details, &["c"], candidates.to_vec());
+        }
+        "a3_rbf" => {
+            let mut rng = Rng::new(9, &["example", "search"]);
+            let mut draw = || 10f64.powf(f64::from(rng.uniform_f32(-2.0, 2.0)));
+            let candidates = (0..40).map(|_| json!({"c": draw(), "gamma": draw() / 100.0}));
+            insert_search(&mut details, &["c", "gamma"], candidates.collect());
+        }
+        _ => {}
+    }
     details.as_object().unwrap().clone()
+}
+
+/// A search whose last candidate but one is the best.
+fn insert_search(details: &mut Value, searched: &[&str], candidates: Vec<Value>) {
+    let n_candidates = candidates.len();
+    let best = n_candidates - 2;
+    let mean = |nth: usize| 0.9 - 0.02 * ((nth as f64) - best as f64).abs();
+    let records = candidates.into_iter().enumerate().map(|(nth, params)| CandidateRecord {
+        params: params.as_object().unwrap().clone(),
+        round: 0,
+        rank: 1 + (0..n_candidates).filter(|&other| mean(other) > mean(nth)).count(),
+        mean: mean(nth),
+        std: 0.004,
+        scores: [-0.004, 0.004].map(|offset| mean(nth) + offset).to_vec(),
+        warning: (nth == 0).then(|| "it did not converge".to_owned()),
+    });
+    let record = SearchRecord {
+        learner: "svm".to_owned(),
+        strategy: "grid".to_owned(),
+        n_folds: 2,
+        stratified: true,
+        searched: searched.iter().map(|&name| name.to_owned()).collect(),
+        rounds: vec![SearchRound { n_candidates, n_samples: 60_000 }],
+        best,
+        candidates: records.collect(),
+    };
+    let seconds = |of: f64| vec![vec![of, 1.1 * of]; n_candidates];
+    let times = SearchTimes {
+        seconds: 70.0,
+        cpu_seconds: 135.0,
+        fit_seconds: seconds(3.1),
+        score_seconds: seconds(0.4),
+    };
+    details["search"] = json!(record);
+    details["search_times"] = json!(times);
 }
 
 fn network(id: &str, n_epochs: usize, rng: &mut Rng) -> NetworkCard {

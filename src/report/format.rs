@@ -1,5 +1,7 @@
 //! Numbers as people read them, the same in the terminal and on the page.
 
+use serde_json::Value;
+
 /// `0.9284`.
 pub(crate) fn share(value: f64) -> String {
     format!("{value:.4}")
@@ -22,7 +24,7 @@ pub(crate) fn points(value: f64) -> String {
 }
 
 /// Seconds with three significant digits below 100, minutes from 10 minutes on.
-pub(crate) fn seconds(value: f64) -> String {
+pub fn seconds(value: f64) -> String {
     match value {
         v if v < 0.0005 => "0 s".to_owned(),
         v if v < 0.0995 => format!("{:.0} ms", 1000.0 * v),
@@ -35,7 +37,7 @@ pub(crate) fn seconds(value: f64) -> String {
 }
 
 /// Bytes with a binary unit: `4.6 MiB`.
-pub(crate) fn bytes(value: u64) -> String {
+pub fn bytes(value: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut scaled = value as f64;
     let mut unit = 0;
@@ -61,6 +63,23 @@ pub(crate) fn count(value: u64) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// A parameter: words as they are, numbers with four significant digits.
+pub(crate) fn parameter(value: &Value) -> String {
+    match (value, value.as_f64()) {
+        (Value::String(text), _) => text.clone(),
+        (_, Some(number)) if number == 0.0 => "0".to_owned(),
+        (_, Some(number)) => {
+            let power = number.abs().log10().floor() as i32;
+            let digits = format!("{:.*}", (3 - power).clamp(0, 12) as usize, number);
+            match digits.contains('.') {
+                true => digits.trim_end_matches('0').trim_end_matches('.').to_owned(),
+                false => digits,
+            }
+        }
+        (other, None) => other.to_string(),
+    }
 }
 
 /// A rate per second with three significant digits: `8,310`, `94,200`, `12.3`.
@@ -106,6 +125,15 @@ mod tests {
             [8313.7, 94_151.0, 12.34, f64::INFINITY].map(rate),
             ["8,310", "94,200", "12.3", "–"]
         );
+    }
+
+    #[test]
+    fn parameters_keep_four_digits_and_no_more() {
+        let shown =
+            [0.1, 10.0, 0.012_345_6, 1e-7, 123_456.0, 0.0, -2.5].map(|v| parameter(&v.into()));
+        assert_eq!(shown, ["0.1", "10", "0.01235", "0.0000001", "123456", "0", "-2.5"]);
+        assert_eq!(parameter(&"rbf".into()), "rbf");
+        assert_eq!(parameter(&true.into()), "true");
     }
 
     #[test]

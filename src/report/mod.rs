@@ -8,6 +8,7 @@ mod format;
 mod html;
 mod results;
 mod run_dir;
+mod search;
 mod tables;
 
 pub use bench::{
@@ -16,12 +17,14 @@ pub use bench::{
     bench_headline, bench_page, bench_text,
 };
 pub use error::ReportError;
+pub use format::{bytes, seconds};
 pub use html::{headline, page};
 pub use results::{
     Comparison, DatasetCard, GalleryImage, ModelResult, NetworkCard, Results, RunOutput, SCHEMA,
     StageRecord, StageStatus,
 };
 pub use run_dir::{find_run, latest_run, latest_runs, read_results, write_bench, write_run};
+pub use search::{CandidateRecord, SearchRecord, SearchRound, SearchTimes};
 #[cfg(feature = "parquet")]
 pub use tables::parquet;
 pub use tables::{SYNTHETIC_NOTICE, csv, markdown, results_frame, summary_frame, text};

@@ -24,6 +24,16 @@ pub struct Condition {
     pub is_one_of: &'static [&'static str],
 }
 
+impl Condition {
+    /// Whether the other field has one of the values.
+    pub fn holds(&self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => self.is_one_of.contains(&text.as_str()),
+            other => self.is_one_of.contains(&other.to_string().as_str()),
+        }
+    }
+}
+
 /// Values that a field accepts.
 pub enum Accepts {
     /// `true` or `false`.
@@ -57,17 +67,28 @@ pub enum Accepts {
     ChoiceOf(fn() -> Vec<String>),
     /// Any text.
     Text,
+    /// A table that gives parameters of the learner named by the field `learner` several values:
+    /// a list, or a distribution as [`Distribution`] spells them.
+    ///
+    /// [`Distribution`]: super::Distribution
+    Grid {
+        /// Where distributions are refused, for they cannot be enumerated.
+        lists_only_if: Condition,
+    },
+    /// A table of the other parameters of the learner named by the field `learner`; those that are
+    /// not given take their defaults.
+    Fixed {
+        /// The field that holds the grid; declared before this one.
+        grid: &'static str,
+    },
 }
 
 impl Field {
-    /// Whether a stage with the parameters `read`, of the fields before this one, reads it.
+    /// Whether a stage with the parameters `read` so far reads this one.
     pub fn is_read(&self, read: &Map<String, Value>) -> bool {
-        let Some(condition) = &self.read_if else { return true };
-        match read.get(condition.field) {
-            Some(Value::String(text)) => condition.is_one_of.contains(&text.as_str()),
-            Some(other) => condition.is_one_of.contains(&other.to_string().as_str()),
-            None => false,
-        }
+        self.read_if.as_ref().is_none_or(|condition| {
+            read.get(condition.field).is_some_and(|value| condition.holds(value))
+        })
     }
 
     /// The default as a value.

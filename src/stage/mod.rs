@@ -11,6 +11,8 @@ mod dataset;
 mod evaluate;
 mod features;
 mod field;
+mod forecast;
+mod search;
 mod subset;
 mod svm;
 
@@ -25,6 +27,10 @@ pub use artifact::{
 };
 pub use evaluate::{EvaluatedModel, EvaluatedNetwork, Evaluation};
 pub use field::{Accepts, Condition, Field};
+pub use forecast::{Forecast, Foreseen, PastRun};
+pub use search::{Distribution, MAX_CANDIDATES, searched_learner};
+
+pub use crate::data::TableShape;
 
 use crate::data::{DataError, Sources, TensorFileError};
 use crate::learn::{LearnError, Learner};
@@ -39,6 +45,7 @@ pub static KINDS: &[&Kind] = &[
     &cnn::CNN,
     &features::FEATURES,
     &svm::SVM,
+    &search::SEARCH,
     &evaluate::EVALUATE,
 ];
 
@@ -102,6 +109,16 @@ pub trait Stage: Send + Sync {
     /// # Errors
     /// [`StageError::Interrupted`] once `context.progress` says so; else what went wrong.
     fn run(&self, inputs: &Inputs, context: &Context) -> Result<Output, StageError>;
+
+    /// Shape of the tables that it will make, where that is known.
+    fn foresee_shape(&self, _foreseen: &Foreseen) -> Option<TableShape> {
+        None
+    }
+
+    /// What it will cost, from runs of stages alike; none where nothing is known.
+    fn foresee_cost(&self, _foreseen: &Foreseen, _past: &[PastRun]) -> Option<Forecast> {
+        None
+    }
 }
 
 /// What a stage hands back.
@@ -145,6 +162,11 @@ impl Inputs {
     /// All artifacts of one input, in the order of the pipeline file.
     pub fn all<'a>(&'a self, input: &'a str) -> impl Iterator<Item = &'a InputArtifact> {
         self.entries.iter().filter(move |entry| entry.input == input)
+    }
+
+    /// Each entry with the shape of its tables.
+    pub fn shapes(&self) -> Vec<(String, Option<TableShape>)> {
+        self.entries.iter().map(|entry| (entry.input.clone(), entry.artifact.shape())).collect()
     }
 
     /// The artifact of an input that is not `many`.
@@ -266,6 +288,7 @@ mod tests {
             for field in kind.fields {
                 let value = field.default_value().unwrap_or_else(|| match &field.accepts {
                     Accepts::ChoiceOf(words) => Value::from(words()[0].clone()),
+                    Accepts::Grid { .. } => Value::Object(Map::new()),
                     _ => panic!("`{}.{}` needs a default in this test", kind.name, field.name),
                 });
                 params.insert(field.name.to_owned(), value);

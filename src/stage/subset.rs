@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Accepts, Artifact, ArtifactType, Context, Field, InputSpec, Inputs, Kind, Output, Stage,
-    StageError, typed,
+    Accepts, Artifact, ArtifactType, Context, Field, Foreseen, InputSpec, Inputs, Kind, Output,
+    Stage, StageError, TableShape, typed,
 };
 use crate::data;
 
@@ -47,5 +47,9 @@ impl Stage for SubsetStage {
         let whole = inputs.one("data").artifact.dataset();
         let dataset = data::subset(whole, self.n_samples, context.seed)?;
         Ok(Output { artifact: Artifact::Dataset(dataset), reusable: true, notes: Map::new() })
+    }
+
+    fn foresee_shape(&self, foreseen: &Foreseen) -> Option<TableShape> {
+        Some(TableShape { n_train: self.n_samples, ..foreseen.shape("data")? })
     }
 }

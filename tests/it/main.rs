@@ -5,6 +5,7 @@ mod data_download;
 mod data_files;
 mod errors;
 mod interruption;
+mod libsvm;
 mod project;
 mod real_data;
 mod run;

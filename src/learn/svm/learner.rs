@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::model::Svc;
 use super::params::{Kernel, SvcValidParams};
-use crate::data::{Features, Labels, TensorFile};
-use crate::learn::{Classifier, LearnError, Learner, Samples};
+use crate::data::{Features, Labels, TableShape, TensorFile};
+use crate::learn::{Classifier, LearnError, Learner, NominalCost, Samples};
 use crate::progress::Progress;
 
 impl Learner for SvcValidParams {
@@ -16,6 +16,10 @@ impl Learner for SvcValidParams {
         progress: &dyn Progress,
     ) -> Result<Box<dyn Classifier>, LearnError> {
         Ok(Box::new(self.fit_with(samples.features, samples.labels, progress)?))
+    }
+
+    fn nominal_cost(&self, shape: &TableShape, n_threads: usize) -> Option<NominalCost> {
+        SvcValidParams::nominal_cost(self, shape, n_threads)
     }
 }
 

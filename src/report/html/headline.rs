@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::names::{best, model_name, name_of};
+use super::search;
 use crate::report::format::{count, p_value, percent, points, rate, seconds};
 use crate::report::{Comparison, ModelResult, Results};
 
@@ -67,7 +68,28 @@ fn sentences(results: &Results) -> Vec<Phrase> {
         )),
     ];
     phrases.extend(head_sentence(results, best).into_iter().flatten());
+    phrases.extend(search_sentence(results, best));
     phrases
+}
+
+/// What a search chose: the best model's if it was searched, else that of the only other one.
+fn search_sentence(results: &Results, best: &ModelResult) -> Option<Phrase> {
+    let searches = search::searches(results);
+    let (model, found) =
+        match (searches.iter().find(|(model, _)| model.id == best.id), &searches[..]) {
+            (Some(searched), _) | (None, [searched]) => searched,
+            _ => return None,
+        };
+    let chosen = &found.candidates[found.best];
+    Some(Plain(format!(
+        " The search behind {} chose {} of {} candidates ({} ± {} % over {} folds).",
+        model_name(results, model),
+        search::name(chosen),
+        found.candidates.len(),
+        percent(chosen.mean),
+        percent(chosen.std),
+        found.n_folds
+    )))
 }
 
 /// Whether a classical head beats the softmax head of the network that it reads, and its price:

@@ -7,6 +7,8 @@ mod cost;
 mod curves;
 mod headline;
 mod names;
+mod search;
+mod search_plot;
 mod sections;
 pub(super) mod svg;
 
@@ -31,6 +33,7 @@ pub fn page(output: &RunOutput) -> String {
         ("summary", "All models", sections::summary(results)),
         ("cost", "Accuracy against cost", cost::figure(results)),
         ("comparisons", "Which differences are real", sections::comparisons(results)),
+        ("search", "Search for parameters", search::sections(results)),
         ("training", "Training", curves::figures(&output.networks)),
         ("confusion", "What is taken for what", classes::heat_maps(results)),
         ("classes", "Easy and hard classes", classes::f1_plot(results)),
@@ -42,6 +45,7 @@ pub fn page(output: &RunOutput) -> String {
     ];
     let is_there = |id: &str| match id {
         "training" | "networks" => !output.networks.is_empty(),
+        "search" => !search::searches(results).is_empty(),
         "samples" => !output.samples.is_empty(),
         "mistakes" => !output.misclassified.is_empty(),
         "stages" | "provenance" => true,
@@ -113,6 +117,7 @@ mod tests {
             "summary",
             "cost",
             "comparisons",
+            "search",
             "training",
             "confusion",
             "classes",
