@@ -6,7 +6,8 @@ use std::path::Path;
 
 use ndarray::{ArrayView2, Axis, s};
 
-use crate::data::{Dataset, Features, Labels, stratified_order};
+use crate::data::{Dataset, Features, ImageShape, Labels, TableShape, stratified_order};
+use crate::report::BenchDataset;
 
 /// Pixels and labels; training rows in an order of which every prefix is stratified.
 pub struct BenchData {
@@ -14,19 +15,42 @@ pub struct BenchData {
     pub(super) train_labels: Labels,
     pub(super) test: Features,
     pub(super) test_labels: Labels,
+    card: BenchDataset,
+    image: ImageShape,
 }
 
 impl BenchData {
     /// The pixels of a data set, its training rows in the order of `seed`.
     pub fn new(dataset: Dataset, seed: u64) -> Self {
         let n_classes = dataset.n_classes();
+        let image = dataset.test.shape;
+        let card = BenchDataset {
+            name: dataset.name,
+            n_train: dataset.train.len(),
+            n_test: dataset.test.len(),
+            n_features: image.n_pixels(),
+            n_classes,
+            synthetic: dataset.synthetic,
+        };
         let order = stratified_order(&dataset.train.labels, n_classes, seed);
         BenchData {
             train: dataset.train.pixels.select(Axis(0), &order),
             train_labels: dataset.train.labels.select(Axis(0), &order),
             test: Features::Bytes(dataset.test.pixels),
             test_labels: dataset.test.labels,
+            card,
+            image,
         }
+    }
+
+    /// What the report says of the data.
+    pub fn card(&self) -> &BenchDataset {
+        &self.card
+    }
+
+    /// Shape of what is fitted at one size.
+    pub(super) fn shape(&self, n_train: usize) -> TableShape {
+        TableShape::images(n_train, self.card.n_test, self.image, self.card.n_classes)
     }
 
     /// The first `n` training rows.

@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
+use super::data::BenchData;
 use super::engine::{BenchEngine, Failure, Run, Variant};
 use super::error::BenchError;
 use crate::metrics::{PowerLaw, wilson};
 use crate::progress::Progress;
 use crate::report::{BenchCell, BenchCurve, BenchForecast, CellStatus, Measured, NATIVE, Spread};
+use crate::stage::{Kind, PastRun};
 
 /// Sizes that a forecast looks back on: cost per image levels off as the number of support vectors
 /// does, so the nearest sizes tell the next best.
@@ -15,6 +19,14 @@ const LOOK_BACK: usize = 3;
 
 /// What is compared.
 pub struct Subject<'a> {
+    /// Learner: the kind's name, the subcommand's, and the report's directory (`bench_svm`).
+    pub name: &'static str,
+    /// The kind that fits it in pipelines.
+    pub kind: &'static Kind,
+    /// What the variants differ in, such as `kernel`.
+    pub variant: &'static str,
+    /// Parameters that all variants share, for the report.
+    pub parameters: Map<String, Value>,
     /// Settings that all engines fit.
     pub variants: Vec<Variant>,
     /// Implementations.
@@ -49,6 +61,35 @@ pub enum Event<'a> {
     Foretold(&'a BenchCell),
     /// A cell is what it will be.
     Finished(&'a BenchCell),
+}
+
+impl Findings {
+    /// What forecasts of pipelines may learn: each cell of the native engine as a stage that fitted
+    /// and predicted.
+    pub fn past_runs(
+        &self,
+        subject: &Subject,
+        data: &BenchData,
+        n_threads: usize,
+        created: &str,
+    ) -> Vec<PastRun> {
+        let of_cell = |cell: &BenchCell| {
+            let measured = cell.measured.as_ref().filter(|_| cell.engine == NATIVE)?;
+            let variant = subject.variants.iter().find(|v| v.name == cell.variant)?;
+            Some(PastRun {
+                kind: subject.kind.name.to_owned(),
+                version: subject.kind.version,
+                params: variant.params.clone(),
+                inputs: vec![("data".to_owned(), Some(data.shape(cell.n_train)))],
+                output: None,
+                n_threads,
+                seconds: measured.fit_seconds.median + measured.predict_seconds.median,
+                peak_rss_bytes: measured.peak_rss_bytes,
+                created: created.to_owned(),
+            })
+        };
+        self.cells.iter().filter_map(of_cell).collect()
+    }
 }
 
 /// Sorts sizes and refuses those that the training images cannot give.

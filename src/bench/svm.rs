@@ -12,7 +12,7 @@ use super::python::{Library, Python, PythonEngine};
 use super::schedule::Subject;
 use crate::stage::LEARNERS;
 
-/// Name of the kind, of the subcommand and of the report's directory (`bench_svm`).
+/// Name of the kind and of the subcommand.
 pub const NAME: &str = "svm";
 
 /// scikit-learn, whose `SVC` is LIBSVM.
@@ -71,7 +71,14 @@ pub fn subject<'a>(
             Box::new(PythonEngine { python, library, estimator: ("svm", "SVC"), arguments })
         }
     });
-    Subject { variants, engines: engines.collect() }
+    let shared = ["c", "gamma", "tol", "max_iter"];
+    let parameters = shared.iter().filter_map(|&name| {
+        let value = variants.iter().find_map(|variant| variant.params.get(name));
+        Some((name.to_owned(), value?.clone()))
+    });
+    let parameters = parameters.collect();
+    let engines = engines.collect();
+    Subject { name: NAME, kind, variant: "kernel", parameters, variants, engines }
 }
 
 /// scikit-learn's words are ours but for the size of C and for no limit of iterations, which is -1
