@@ -91,11 +91,11 @@ fn main() {
         let predicted = svc.predict_labels(&x_test).expect("predict");
         let predict_s = clock.elapsed().as_secs_f64();
         let n_right = predicted.iter().zip(&test_labels).filter(|(a, b)| a == b).count();
-        let report = svc.report();
+        let report = svc.report().expect("a fitted model has one");
         let line = serde_json::json!({
             "case": name, "fit_s": fit_s, "fit_cpu_s": fit_cpu_s, "predict_s": predict_s,
             "accuracy": n_right as f64 / test_labels.len() as f64,
-            "n_support": report.n_support, "n_iterations": report.n_iterations,
+            "n_support": svc.support().n_samples(), "n_iterations": report.n_iterations,
             "objective": report.objective, "max_kkt_gap": report.max_kkt_gap,
             "kernel_evaluations": report.kernel_evaluations,
             "cache_hit_rate": report.cache_hit_rate, "converged": report.converged,

@@ -79,7 +79,7 @@ impl Findings {
             Some(PastRun {
                 kind: subject.kind.name.to_owned(),
                 version: subject.kind.version,
-                params: variant.params.clone(),
+                params: subject.kind.result_params(&variant.params),
                 inputs: vec![("data".to_owned(), Some(data.shape(cell.n_train)))],
                 output: None,
                 n_threads,

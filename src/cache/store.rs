@@ -137,6 +137,10 @@ impl Store {
     /// # Errors
     /// What is wrong with it; the object is removed, so every key that names it is a miss.
     pub fn verified(&self, digest: &str) -> Result<PathBuf, String> {
+        // The digest may come from a file of the user; a damaged object is removed.
+        if !is_digest(digest) {
+            return Err(format!("`{digest}` is no digest"));
+        }
         let path = self.object_path(digest);
         match File::open(&path).and_then(|mut file| digest_of(&mut file)) {
             Ok((found, _)) if found == digest => Ok(path),

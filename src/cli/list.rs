@@ -64,15 +64,16 @@ fn kind_json(kind: &Kind) -> serde_json::Value {
         "inputs": kind.inputs.iter().map(|input| json!({
             "name": input.name, "accepts": input.accepts, "many": input.many, "doc": input.doc,
         })).collect::<Vec<_>>(),
-        "parameters": kind.fields.iter().map(field_json).collect::<Vec<_>>(),
+        "parameters": kind.fields.iter().map(|field| field_json(kind, field)).collect::<Vec<_>>(),
         "produces": kind.produces,
     })
 }
 
-fn field_json(field: &Field) -> serde_json::Value {
+fn field_json(kind: &Kind, field: &Field) -> serde_json::Value {
     let accepts = match &field.accepts {
         Accepts::Boolean => json!("boolean"),
         Accepts::Integer { min, max } => json!({ "integer": [min, max] }),
+        Accepts::IntegerList { min, max } => json!({ "integer_list": [min, max] }),
         Accepts::Number { min, max, above_min } => {
             json!({ "number": [min, max], "excludes_min": above_min })
         }
@@ -88,5 +89,6 @@ fn field_json(field: &Field) -> serde_json::Value {
         "doc": field.doc,
         "accepts": accepts,
         "default": field.default_value(),
+        "cost_only": kind.cost_only.contains(&field.name),
     })
 }

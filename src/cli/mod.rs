@@ -6,6 +6,7 @@ mod compare;
 mod data;
 mod list;
 mod machine;
+mod model;
 mod observer;
 mod outcome;
 mod plan;
@@ -43,6 +44,8 @@ enum Command {
     Compare(compare::Args),
     /// Time implementations of a learner side by side, and foretell larger sizes.
     Bench(bench::Args),
+    /// Show or export a fitted model of a run.
+    Model(model::ModelArgs),
     /// Fetch, verify or show data sets.
     Data(data::DataArgs),
 }
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::List(args) => list::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Model(args) => model::run(args),
         Command::Data(args) => observer::Terminal::new(std::io::stderr().is_terminal())
             .and_then(|terminal| data::run(args, &terminal)),
     };

@@ -1,5 +1,7 @@
 //! Pipeline files against small kinds of stages that are never run.
 
+mod search;
+
 use serde_json::{Map, Value, json};
 
 use super::*;
@@ -37,6 +39,7 @@ static DATASET: Kind = Kind {
         field("name", Accepts::Text, None),
         field("fallback", Accepts::Choice(&["none", "garments"]), Some("\"garments\"")),
     ],
+    cost_only: &[],
     produces: ArtifactType::Dataset,
     build: never,
 };
@@ -57,6 +60,7 @@ static CNN: Kind = Kind {
         ),
         field("early_stop", Accepts::Boolean, Some("false")),
     ],
+    cost_only: &[],
     produces: ArtifactType::Network,
     build: never,
 };
@@ -83,6 +87,7 @@ static SVM: Kind = Kind {
             ..field("degree", Accepts::Integer { min: 1, max: 9 }, None)
         },
     ],
+    cost_only: &[],
     produces: ArtifactType::Classifier,
     build: never,
 };
@@ -102,6 +107,7 @@ static EVALUATE: Kind = Kind {
         },
     ],
     fields: &[],
+    cost_only: &[],
     produces: ArtifactType::Evaluation,
     build: never,
 };
@@ -348,6 +354,7 @@ fn a_cycle_is_printed() {
             doc: "another",
         }],
         fields: &[],
+        cost_only: &[],
         produces: ArtifactType::Features,
         doc: "Passes on.",
         version: 1,
@@ -435,6 +442,7 @@ fn a_default_and_the_same_value_written_out_are_equal() {
             Accepts::Number { min: 0.0, max: 9.0, above_min: false },
             Some("2"),
         )],
+        cost_only: &[],
         produces: ArtifactType::Features,
         build: never,
     };
@@ -445,6 +453,40 @@ fn a_default_and_the_same_value_written_out_are_equal() {
     };
     assert_eq!(parse(""), parse("factor = 2\n"));
     assert_eq!(parse(""), parse("factor = 2.0\n"));
+}
+
+#[test]
+fn a_list_of_whole_numbers_is_read_and_a_wrong_one_says_which_item() {
+    static LISTS: Kind = Kind {
+        name: "lists",
+        doc: "Lists.",
+        version: 1,
+        seeded: false,
+        inputs: &[],
+        cost_only: &[],
+        fields: &[field("cells", Accepts::IntegerList { min: 1, max: 64 }, Some("[4, 7]"))],
+        produces: ArtifactType::Features,
+        build: never,
+    };
+    static KINDS: [&Kind; 1] = [&LISTS];
+    let parse = |value: &str| {
+        let text = format!("name = \"x\"\n[stage.a]\nkind = \"lists\"\n{value}");
+        Pipeline::parse(&text, "x", &KINDS, &Overrides::default())
+    };
+    let read = parse("cells = [4, 7]").unwrap();
+    assert_eq!(read, parse("").unwrap());
+    assert_eq!(Pipeline::parse(&read.to_toml(), "x", &KINDS, &Overrides::default()), Ok(read));
+    for (value, hint) in [
+        ("cells = [4, 0]", "hint: the list holds `0`"),
+        ("cells = [4, 4]", "hint: `4` stands twice"),
+        ("cells = []", "hint: the list is empty"),
+        ("cells = [4, 7.5]", "hint: the list holds `7.5`"),
+        ("cells = 4", "hint: write `[4]`"),
+        ("cells = \"4,7\"", "a list of different whole numbers from 1 to 64, found `4,7`"),
+    ] {
+        let error = parse(value).unwrap_err().to_string();
+        assert!(error.contains(hint), "{value}: {error}");
+    }
 }
 
 #[test]

@@ -168,7 +168,7 @@ pub enum DataError {
         known: Vec<&'static str>,
     },
     /// A share of rows to hold out is not in `[0, 1)`.
-    #[error("validation share {found} is out of range, expected 0 <= share < 1")]
+    #[error("share {found} of held-out rows is out of range, expected 0 <= share < 1")]
     ShareOutOfRange {
         /// Share asked for.
         found: f64,
@@ -197,6 +197,29 @@ pub enum DataError {
         n_rows: usize,
         /// Number of classes.
         n_classes: usize,
+    },
+    /// A split leaves nothing to test with.
+    #[error("a share of {share} of {n_rows} rows is no test image")]
+    NoTestImages {
+        /// Share asked for.
+        share: f64,
+        /// Rows there are.
+        n_rows: usize,
+    },
+    /// Not even one block of cells fits into an image.
+    #[error(
+        "cells of {cell} pixels in blocks of {block} cells need images of at least {needed} x \
+         {needed} pixels, found {} x {}", .found[0], .found[1]
+    )]
+    ImageTooSmallForHog {
+        /// Side of a cell, pixels.
+        cell: usize,
+        /// Cells along the side of a block.
+        block: usize,
+        /// Side of a block, pixels.
+        needed: usize,
+        /// Height and width of the images.
+        found: [usize; 2],
     },
     /// A picture could not be written.
     #[error("cannot encode a PNG image: {reason}")]
@@ -250,6 +273,8 @@ impl DataError {
             UnknownDataset { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
+            NoTestImages { .. } => Some("hold out a larger share".into()),
+            ImageTooSmallForHog { .. } => Some("take smaller cells or blocks".into()),
             ShareOutOfRange { .. } | ClassWithoutTraining { .. } => {
                 Some("hold out a smaller share".into())
             }

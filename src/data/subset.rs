@@ -1,6 +1,7 @@
 //! Fewer training rows, the same share of every class.
 
-use super::{DataError, Dataset, ImageSet, Labels, Rng};
+use super::split::select;
+use super::{DataError, Dataset, Labels, Rng};
 
 /// All rows in a seeded order of which every prefix is stratified: of its first `n` rows, each class
 /// has its share within one row. So the sizes of a learning curve are nested.
@@ -44,11 +45,7 @@ pub fn subset(dataset: &Dataset, n_samples: usize, seed: u64) -> Result<Dataset,
         name: dataset.name.clone(),
         class_names: dataset.class_names.clone(),
         validation_idx: kept.map(|(position, _)| position).collect(),
-        train: ImageSet {
-            shape: dataset.train.shape,
-            pixels: dataset.train.pixels.select(ndarray::Axis(0), &rows),
-            labels: dataset.train.labels.select(ndarray::Axis(0), &rows),
-        },
+        train: select(&dataset.train, &rows),
         test: dataset.test.clone(),
         synthetic: dataset.synthetic,
     })

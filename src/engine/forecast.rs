@@ -52,8 +52,8 @@ fn foreseen<'a>(
 /// Whether a run was of such a stage on tables of such shapes.
 fn is_same(run: &PastRun, stage: &StageSpec, foreseen: &Foreseen) -> bool {
     run.kind == stage.kind.name
-        && run.version == stage.kind.version
-        && run.params == stage.params
+        && run.version == stage.version()
+        && run.params == stage.kind.result_params(&stage.params)
         && run.inputs.len() == foreseen.inputs.len()
         && run
             .inputs

@@ -281,12 +281,11 @@ fn own_changes(stage: &StageSpec, seed: u64, last: &Provenance) -> Vec<Reason> {
     if last.seed != seed {
         reasons.push(Reason::SeedChanged { from: last.seed, to: seed });
     }
-    let names = stage
-        .params
-        .keys()
-        .chain(last.params.keys().filter(|name| !stage.params.contains_key(name.as_str())));
+    let params = stage.kind.result_params(&stage.params);
+    let names =
+        params.keys().chain(last.params.keys().filter(|name| !params.contains_key(name.as_str())));
     for name in names {
-        let (from, to) = (last.params.get(name), stage.params.get(name));
+        let (from, to) = (last.params.get(name), params.get(name));
         if !same_value(from, to) {
             reasons.push(Reason::ParameterChanged {
                 name: name.clone(),

@@ -18,7 +18,7 @@ pub(super) fn of(
         kind: stage.kind.name.to_owned(),
         version: stage.version(),
         seed: stage.kind.seeded.then_some(seed),
-        params: stage.params.clone(),
+        params: stage.kind.result_params(&stage.params),
         inputs: inputs.collect::<Option<_>>()?,
     })
 }

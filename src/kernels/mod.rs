@@ -7,8 +7,10 @@ mod cpu;
 pub mod exp;
 pub mod floats;
 pub mod gemm;
+pub mod gemv;
 pub mod nn;
 pub mod smo;
+pub mod weights;
 
 pub use cpu::Cpu;
 

@@ -69,7 +69,7 @@ pub trait Learner: Any + Send + Sync {
 }
 
 /// A fitted classifier.
-pub trait Classifier: Send + Sync {
+pub trait Classifier: Any + Send + Sync {
     /// A class for each row.
     ///
     /// # Errors

@@ -69,7 +69,7 @@ pub(crate) fn count(value: u64) -> String {
 pub(crate) fn parameter(value: &Value) -> String {
     match (value, value.as_f64()) {
         (Value::String(text), _) => text.clone(),
-        (_, Some(number)) if number == 0.0 => "0".to_owned(),
+        (_, Some(0.0)) => "0".to_owned(),
         (_, Some(number)) => {
             let power = number.abs().log10().floor() as i32;
             let digits = format!("{:.*}", (3 - power).clamp(0, 12) as usize, number);

@@ -197,6 +197,13 @@ pub struct RunOutput {
 /// Version of the layout of `results.json` that this program writes.
 pub const SCHEMA: u32 = 1;
 
+impl ModelResult {
+    /// Whether the fit reached its tolerance; none if the model does not tell.
+    pub fn converged(&self) -> Option<bool> {
+        self.details.get("converged").and_then(Value::as_bool)
+    }
+}
+
 impl Results {
     /// The model with this id.
     pub fn model(&self, id: &str) -> Option<&ModelResult> {

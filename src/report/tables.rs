@@ -9,6 +9,9 @@ use super::{ModelResult, ReportError, Results};
 pub const SYNTHETIC_NOTICE: &str =
     "SYNTHETIC DATA: generated images, not the real data set; these figures say nothing about it.";
 
+/// Said beside every model whose fit ended before its tolerance.
+pub(super) const NOT_CONVERGED: &str = "did not converge";
+
 /// Rows of all models of `runs`, in the order of their pipeline files.
 ///
 /// One row per model, flat columns, numbers unrounded; the layout of `results.csv`.
@@ -45,6 +48,7 @@ pub fn results_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
         column!("weighted_precision", |_run, model| model.weighted_precision),
         column!("weighted_recall", |_run, model| model.weighted_recall),
         column!("weighted_f1", |_run, model| model.weighted_f1),
+        column!("converged", |_run, model| model.converged()),
         column!("fit_seconds", |_run, model| model.fit_seconds),
         column!("total_fit_seconds", |run, model| run.total_fit_seconds(model)),
         column!("fit_cpu_seconds", |_run, model| model.fit_cpu_seconds),
@@ -79,7 +83,10 @@ pub fn summary_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
         }));
     }
     columns.extend([
-        column("model", &|_, model| model.title.clone()),
+        column("model", &|_, model| match model.converged() {
+            Some(false) => format!("{} ({NOT_CONVERGED})", model.title),
+            _ => model.title.clone(),
+        }),
         column("input", &|_, model| model.input.clone()),
         column("accuracy [95 % interval]", &|_, model| {
             let [lo, hi] = model.accuracy_ci95;
@@ -233,6 +240,17 @@ mod tests {
         for table in [text(&[&results]).unwrap(), markdown(&[&results]).unwrap()] {
             assert!(table.contains(SYNTHETIC_NOTICE));
             assert_eq!(table.matches("garments (SYNTHETIC)").count(), results.models.len());
+        }
+    }
+
+    #[test]
+    fn a_model_that_did_not_converge_says_so() {
+        let mut results = example::run_output().results;
+        let table = text(&[&results]).unwrap();
+        assert!(!table.contains(NOT_CONVERGED), "{table}");
+        results.models[2].details.insert("converged".to_owned(), false.into());
+        for table in [text(&[&results]).unwrap(), markdown(&[&results]).unwrap()] {
+            assert_eq!(table.matches("SVM (linear) (did not converge)").count(), 1, "{table}");
         }
     }
 

@@ -80,6 +80,7 @@ pub static CNN: Kind = Kind {
             read_if: None,
         },
     ],
+    cost_only: &[],
     produces: ArtifactType::Network,
     build,
 };

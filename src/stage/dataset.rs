@@ -49,6 +49,7 @@ pub static DATASET: Kind = Kind {
             read_if: None,
         },
     ],
+    cost_only: &[],
     produces: ArtifactType::Dataset,
     build,
 };

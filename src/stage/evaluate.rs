@@ -38,6 +38,7 @@ pub static EVALUATE: Kind = Kind {
         default: Some("24"),
         read_if: None,
     }],
+    cost_only: &[],
     produces: ArtifactType::Evaluation,
     build,
 };

@@ -37,6 +37,7 @@ pub static FEATURES: Kind = Kind {
         default: Some("\"penultimate\""),
         read_if: None,
     }],
+    cost_only: &[],
     produces: ArtifactType::Features,
     build,
 };

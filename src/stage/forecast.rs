@@ -79,16 +79,19 @@ pub(super) fn of_learner(
         build(params).ok()?.nominal_cost(shape, n_threads)
     };
     let NominalCost { seconds, peak_bytes } = nominal(params, &shape, foreseen.n_threads)?;
+    let kind = foreseen.kind;
+    let of_result = kind.result_params(params);
     let mut alike: Vec<(f64, f64, usize)> = past
         .iter()
-        .filter(|run| run.kind == foreseen.kind.name && run.version == foreseen.kind.version)
-        .filter(|run| are_alike(&run.params, params) && run.seconds > 0.0)
+        .filter(|run| run.kind == kind.name && run.version == kind.version)
+        .filter(|run| are_alike(&run.params, &of_result) && run.seconds > 0.0)
         .filter_map(|run| {
             let (_, of_run) = run.inputs.iter().find(|(input, _)| input == "data")?;
             let of_run = of_run.filter(|of_run| of_run.is_bytes == shape.is_bytes)?;
-            let expected = nominal(&run.params, &of_run, run.n_threads)?.seconds;
+            // A record leaves out what only costs: the defaults stand in for it.
+            let expected = nominal(&kind.params(&run.params), &of_run, run.n_threads)?.seconds;
             // Other parameters, such as another C, are further away than another size.
-            let far = if run.params == *params { 0.0 } else { 1.0 };
+            let far = if run.params == of_result { 0.0 } else { 1.0 };
             let distance = far + (seconds / expected).ln().abs();
             Some((distance, run.seconds / expected, of_run.n_train))
         })

@@ -12,9 +12,12 @@ mod evaluate;
 mod features;
 mod field;
 mod forecast;
+mod hog;
 mod search;
+mod split;
 mod subset;
 mod svm;
+mod svm_file;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -42,9 +45,12 @@ use crate::progress::Progress;
 pub static KINDS: &[&Kind] = &[
     &dataset::DATASET,
     &subset::SUBSET,
+    &split::SPLIT,
     &cnn::CNN,
     &features::FEATURES,
+    &hog::HOG,
     &svm::SVM,
+    &svm_file::SVM_FILE,
     &search::SEARCH,
     &evaluate::EVALUATE,
 ];
@@ -69,6 +75,9 @@ pub struct Kind {
     pub inputs: &'static [InputSpec],
     /// Parameters.
     pub fields: &'static [Field],
+    /// Names of those that change what a run costs and never the artifact: they are no part of its
+    /// key.
+    pub cost_only: &'static [&'static str],
     /// What the stage makes.
     pub produces: ArtifactType,
     /// Builds the stage from parameters that passed the check of `fields`, defaults filled in.
@@ -87,6 +96,21 @@ impl Kind {
             }
         }
         params
+    }
+
+    /// The parameters that an artifact depends on: those of its key.
+    pub fn result_params(&self, params: &Map<String, Value>) -> Map<String, Value> {
+        let mut kept = params.clone();
+        kept.retain(|name, _| !self.cost_only.contains(&name.as_str()));
+        if let Some(learner) = searched_learner(params) {
+            let of_learner = |field: &&Field| matches!(field.accepts, Accepts::Fixed { .. });
+            for field in self.fields.iter().filter(of_learner) {
+                if let Some(Value::Object(fixed)) = kept.get_mut(field.name) {
+                    *fixed = learner.result_params(fixed);
+                }
+            }
+        }
+        kept
     }
 }
 
@@ -279,7 +303,28 @@ fn measure<T>(work: impl FnOnce() -> T) -> (T, Cost) {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn what_only_changes_the_cost_is_a_parameter() {
+        for kind in KINDS {
+            for name in kind.cost_only {
+                let is_field = kind.fields.iter().any(|field| field.name == *name);
+                assert!(is_field, "`{}` has no `{name}`", kind.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_search_leaves_out_what_its_learner_does() {
+        let params = |cache_mib: &str| {
+            object(json!({ "learner": "svm", "params": { "tol": 0.1, "cache_mib": cache_mib } }))
+        };
+        let kept = search::SEARCH.result_params(&params("auto"));
+        assert_eq!(Value::Object(kept), json!({ "learner": "svm", "params": { "tol": 0.1 } }));
+    }
 
     #[test]
     fn every_kind_builds_from_its_defaults_under_every_choice() {
@@ -287,6 +332,7 @@ mod tests {
             let mut params = Map::new();
             for field in kind.fields {
                 let value = field.default_value().unwrap_or_else(|| match &field.accepts {
+                    Accepts::Text => Value::from("file"),
                     Accepts::ChoiceOf(words) => Value::from(words()[0].clone()),
                     Accepts::Grid { .. } => Value::Object(Map::new()),
                     _ => panic!("`{}.{}` needs a default in this test", kind.name, field.name),

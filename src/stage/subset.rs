@@ -28,6 +28,7 @@ pub static SUBSET: Kind = Kind {
         default: Some("1000"),
         read_if: None,
     }],
+    cost_only: &[],
     produces: ArtifactType::Dataset,
     build,
 };

@@ -6,14 +6,14 @@ use serde_json::{Map, Value};
 
 use super::classify::{Classify, DATA};
 use super::{Accepts, Condition, Field, Kind, Stage, typed};
-use crate::learn::svm::{Engine, Gamma, Kernel, SvcParams};
+use crate::learn::svm::{ClassWeight, Engine, Gamma, Kernel, SvcParams};
 use crate::learn::{LearnError, Learner};
 
 /// The kind.
 pub static SVM: Kind = Kind {
     name: "svm",
     doc: "support vector classifier, one-vs-one over classes",
-    version: 1,
+    version: 2,
     seeded: false,
     inputs: DATA,
     fields: &[
@@ -53,6 +53,27 @@ pub static SVM: Kind = Kind {
             read_if: Some(Condition { field: "kernel", is_one_of: &["poly", "sigmoid"] }),
         },
         Field {
+            name: "class_weight",
+            doc: "factor of `c` by class: `balanced` is n_samples / (n_classes * samples of the class)",
+            accepts: Accepts::Choice(&["none", "balanced"]),
+            default: Some("\"none\""),
+            read_if: None,
+        },
+        Field {
+            name: "break_ties",
+            doc: "break ties of votes by the summed decisions instead of the order of the classes",
+            accepts: Accepts::Boolean,
+            default: Some("false"),
+            read_if: None,
+        },
+        Field {
+            name: "probability",
+            doc: "also fit class probabilities, by five-fold cross-validation within each pair",
+            accepts: Accepts::Boolean,
+            default: Some("false"),
+            read_if: None,
+        },
+        Field {
             name: "tol",
             doc: "largest violation of the optimality conditions at which fitting ends",
             accepts: Accepts::Number { min: 0.0, max: 1.0, above_min: true },
@@ -67,6 +88,13 @@ pub static SVM: Kind = Kind {
             read_if: None,
         },
         Field {
+            name: "cache_mib",
+            doc: "memory for kernel values, MiB; `auto` is a share of what is free",
+            accepts: Accepts::WordOrNumber { words: &["auto"], above: 0.0 },
+            default: Some("\"auto\""),
+            read_if: None,
+        },
+        Field {
             name: "engine",
             doc: "`native`, or `linfa` to compare with linfa-svm on small data",
             accepts: Accepts::Choice(&["native", "linfa"]),
@@ -74,14 +102,15 @@ pub static SVM: Kind = Kind {
             read_if: None,
         },
     ],
+    cost_only: &["cache_mib"],
     produces: super::ArtifactType::Classifier,
     build,
 };
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum GammaParam {
-    Value(f64),
+enum WordOrNumber {
+    Number(f64),
     Word(String),
 }
 
@@ -90,13 +119,17 @@ enum GammaParam {
 struct SvmStage {
     kernel: String,
     c: f64,
-    gamma: Option<GammaParam>,
+    gamma: Option<WordOrNumber>,
     #[serde(default)]
     degree: u32,
     #[serde(default)]
     coef0: f64,
+    class_weight: String,
+    break_ties: bool,
+    probability: bool,
     tol: f64,
     max_iter: i64,
+    cache_mib: WordOrNumber,
     engine: String,
 }
 
@@ -110,21 +143,29 @@ fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
 /// Parameters that do not go together.
 pub(super) fn learner(params: &Map<String, Value>) -> Result<Box<dyn Learner>, LearnError> {
     let stage: SvmStage = typed(params);
-    let params = SvcParams::new()
+    let mut svc = SvcParams::new()
         .kernel(stage.kernel())
         .c(stage.c)
+        .class_weight(match stage.class_weight.as_str() {
+            "balanced" => ClassWeight::Balanced,
+            _ => ClassWeight::Uniform,
+        })
+        .break_ties(stage.break_ties)
+        .probability(stage.probability)
         .tol(stage.tol)
         .max_iter(u64::try_from(stage.max_iter).ok())
-        .engine(if stage.engine == "linfa" { Engine::Linfa } else { Engine::Native })
-        .check()?;
-    Ok(Box::new(params))
+        .engine(if stage.engine == "linfa" { Engine::Linfa } else { Engine::Native });
+    if let WordOrNumber::Number(mib) = stage.cache_mib {
+        svc = svc.cache_mib(mib as usize);
+    }
+    Ok(Box::new(svc.check()?))
 }
 
 impl SvmStage {
     fn kernel(&self) -> Kernel {
         let gamma = match &self.gamma {
-            Some(GammaParam::Value(value)) => Gamma::Value(*value),
-            Some(GammaParam::Word(word)) if word == "auto" => Gamma::Auto,
+            Some(WordOrNumber::Number(value)) => Gamma::Value(*value),
+            Some(WordOrNumber::Word(word)) if word == "auto" => Gamma::Auto,
             _ => Gamma::Scale,
         };
         match self.kernel.as_str() {

@@ -9,8 +9,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "engine", "bench", "config", "cache", "stage", "report", "metrics", "data", "kernels",
-            "nearest", "progress",
+            "engine", "bench", "config", "cache", "stage", "learn", "report", "metrics", "data",
+            "kernels", "nearest", "progress",
         ],
     ),
     ("engine", &["config", "cache", "stage", "data", "meter", "nearest", "progress"]),

@@ -10,3 +10,4 @@ mod libsvm;
 mod project;
 mod real_data;
 mod run;
+mod search;

@@ -1,8 +1,7 @@
-"""Rounds of scikit-learn's HalvingGridSearchCV; prints halving.json.
-
-Usage: python halving.py > halving.json
+"""Writes halving.json beside itself: rounds of scikit-learn's HalvingGridSearchCV.
 """
 import json
+from pathlib import Path
 
 import numpy as np
 import sklearn
@@ -45,5 +44,7 @@ for n_candidates, factor, n_samples, n_folds, n_classes in [
         n_classes=n_classes, n_candidates_=search.n_candidates_,
         n_resources_=search.n_resources_,
     ))
-print(json.dumps(dict(
-    made_by="tests/reference/halving.py", sklearn=sklearn.__version__, cases=cases), indent=1))
+with open(Path(__file__).with_suffix(".json"), "w") as file:
+    json.dump(dict(
+        made_by="tests/reference/halving.py", sklearn=sklearn.__version__, cases=cases), file)
+    file.write("\n")

@@ -76,6 +76,7 @@ const KIND: Kind = Kind {
     seeded: false,
     inputs: &[],
     fields: &[],
+    cost_only: &[],
     produces: ArtifactType::Features,
     build: |_| unreachable!("every kind replaces this"),
 };
@@ -108,19 +109,21 @@ static SEEDED: Kind = Kind {
     ..KIND
 };
 
-static SCALE_FIELDS: [Field; 3] = [
+static SCALE_FIELDS: [Field; 4] = [
     field("factor", ANY, Some("2")),
     field("mode", Accepts::Choice(&["plain", "clamped"]), Some("\"plain\"")),
     Field {
         read_if: Some(Condition { field: "mode", is_one_of: &["clamped"] }),
         ..field("limit", ANY, Some("100"))
     },
+    field("buffer", ANY, Some("1")),
 ];
 
 static SCALE: Kind = Kind {
     name: "scale",
     inputs: &[input(false)],
     fields: &SCALE_FIELDS,
+    cost_only: &["buffer"],
     build: |params| {
         build(params, |params, inputs, _| {
             let scaled = value(&inputs.one("from").artifact) * number(params, "factor");

@@ -26,6 +26,19 @@ fn parameters_that_are_not_read_do_not_matter() {
 }
 
 #[test]
+fn parameters_that_change_the_cost_alone_do_not_matter() {
+    let (_dir, store) = open();
+    run_with(&store, DIAMOND, &[]);
+    assert_eq!(run_with(&store, DIAMOND, &["b.buffer=64"]).started, "");
+    let planned = plan(&pipeline(DIAMOND, &["b.buffer=9", "b.factor=5"]), &store, &Force::Nothing);
+    let reasons = &planned.unwrap().stages[1].reasons;
+    assert!(
+        matches!(reasons.as_slice(), [Reason::ParameterChanged { name, .. }] if name == "factor"),
+        "{reasons:?}"
+    );
+}
+
+#[test]
 fn a_seed_matters_only_to_seeded_stages() {
     let text = format!("{DIAMOND}[stage.z]\nkind = \"seeded\"\n");
     let (_dir, store) = open();

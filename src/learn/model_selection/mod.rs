@@ -7,6 +7,8 @@ mod error;
 mod folds;
 mod halving;
 mod search;
+#[cfg(test)]
+mod tests;
 mod validation;
 
 pub use error::SelectionError;

@@ -214,6 +214,3 @@ fn rank(judged: &mut [Judged]) {
         one.rank = 1 + keys.iter().filter(is_better).count();
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -17,9 +17,9 @@ use crate::learn::NominalCost;
 
 impl SvcValidParams {
     /// Cost of a fit on rows of this shape and of predicting its test rows; none for engines other
-    /// than ours.
+    /// than ours, nor with probabilities, whose folds were not measured.
     pub(super) fn nominal_cost(&self, shape: &TableShape, n_threads: usize) -> Option<NominalCost> {
-        if self.engine != Engine::Native {
+        if self.engine != Engine::Native || self.probability {
             return None;
         }
         let (n, n_test) = (shape.n_train as f64, shape.n_test as f64);

@@ -15,7 +15,7 @@ impl Learner for SvcValidParams {
         _seed: u64,
         progress: &dyn Progress,
     ) -> Result<Box<dyn Classifier>, LearnError> {
-        Ok(Box::new(self.fit_with(samples.features, samples.labels, progress)?))
+        Ok(Box::new(self.fit_samples(samples, progress)?))
     }
 
     fn nominal_cost(&self, shape: &TableShape, n_threads: usize) -> Option<NominalCost> {
@@ -33,47 +33,50 @@ impl Classifier for Svc {
     }
 
     fn details(&self) -> Map<String, Value> {
-        let report = self.report();
         let kernel = match self.kernel() {
             Kernel::Linear => "linear",
             Kernel::Rbf { .. } => "rbf",
             Kernel::Polynomial { .. } => "poly",
             Kernel::Sigmoid { .. } => "sigmoid",
         };
-        [
+        let mut details = named([
             ("kernel", json!(kernel)),
-            ("c", json!(report.c)),
-            ("gamma", json!(report.gamma)),
-            ("n_support", json!(report.n_support)),
-            ("n_iterations", json!(report.n_iterations)),
-            ("max_kkt_gap", json!(report.max_kkt_gap)),
-            ("objective", json!(report.objective)),
-            ("converged", json!(report.converged)),
-            ("engine", json!(report.engine)),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+            ("gamma", json!(self.gamma())),
+            ("n_support", json!(self.support().n_samples())),
+            ("break_ties", json!(self.break_ties())),
+            ("probability", json!(self.sigmoids().is_some())),
+        ]);
+        if let Some(report) = self.report() {
+            details.extend(named([
+                ("c", json!(report.c)),
+                ("n_iterations", json!(report.n_iterations)),
+                ("max_kkt_gap", json!(report.max_kkt_gap)),
+                ("objective", json!(report.objective)),
+                ("converged", json!(report.converged)),
+                ("engine", json!(report.engine)),
+            ]));
+        }
+        details
     }
 
     fn notes(&self) -> Map<String, Value> {
-        let report = self.report();
-        [
-            ("kernel_evaluations", json!(report.kernel_evaluations)),
-            ("cache_hit_rate", json!(report.cache_hit_rate)),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+        self.report().map_or_else(Map::new, |report| {
+            named([
+                ("kernel_evaluations", json!(report.kernel_evaluations)),
+                ("cache_hit_rate", json!(report.cache_hit_rate)),
+            ])
+        })
     }
 
     fn warning(&self) -> Option<String> {
-        let report = self.report();
-        (!report.converged).then(|| {
-            format!(
-                "the support vector machine did not converge: its largest KKT gap is {:.1e}",
-                report.max_kkt_gap
-            )
-        })
+        let report = self.report().filter(|report| !report.converged)?;
+        Some(format!(
+            "the support vector machine did not converge: its largest KKT gap is {:.1e}",
+            report.max_kkt_gap
+        ))
     }
+}
+
+fn named<const N: usize>(values: [(&str, Value); N]) -> Map<String, Value> {
+    values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -33,13 +33,18 @@ const SLACK: f64 = 0.01;
 pub(super) fn solve(
     cache: &KernelCache,
     pair: &Pair,
-    c: f64,
+    bounds: &[f64],
     tol: f64,
     progress: &dyn Progress,
 ) -> Result<Solution, SvcError> {
     stop_if(progress)?;
-    let rows: Vec<usize> = pair.first_rows.iter().chain(pair.second_rows).copied().collect();
+    let rows: Vec<usize> = pair.rows().collect();
     let n_first = pair.first_rows.len();
+    let (first_bound, second_bound) = (bounds[0], bounds[n_first]);
+    let of_first = bounds[..n_first].iter().all(|&bound| bound == first_bound);
+    if !of_first || bounds[n_first..].iter().any(|&bound| bound != second_bound) {
+        return Err(SvcError::Linfa("it has no weights of samples".to_owned()));
+    }
     let n_features = cache.features.n_features();
     let gamma = cache.resolved.gamma;
     // linfa has no gamma in its polynomial: the features carry its root.
@@ -52,7 +57,7 @@ pub(super) fn solve(
         record.assign(&cache.features.row_f32(row).mapv(|v| f64::from(v) * scale));
     }
     let targets: Array1<bool> = (0..rows.len()).map(|t| t < n_first).collect();
-    let params = Svm::<f64, bool>::params().pos_neg_weights(c, c).eps(tol);
+    let params = Svm::<f64, bool>::params().pos_neg_weights(first_bound, second_bound).eps(tol);
     let params = match cache.resolved.kernel {
         Kernel::Linear => params.linear_kernel(),
         Kernel::Rbf { .. } => params.gaussian_kernel(1.0 / gamma),
@@ -66,5 +71,5 @@ pub(super) fn solve(
     let model = params
         .fit(&DatasetBase::new(records, targets))
         .map_err(|error| SvcError::Linfa(error.to_string()))?;
-    solver::judge(cache, pair, c, tol * (1.0 + SLACK), &model.alpha, -model.rho, progress)
+    solver::judge(cache, pair, bounds, tol * (1.0 + SLACK), &model.alpha, -model.rho, progress)
 }

@@ -2,16 +2,26 @@
 
 mod block;
 mod cost;
+mod decision;
+mod gradient;
 mod gram;
 mod kernel_cache;
 mod learner;
+mod libsvm_format;
+mod linear;
 mod linfa_engine;
+mod local;
 mod model;
 mod multiclass;
 mod params;
+mod probability;
 mod solver;
+mod storage;
 #[cfg(test)]
 mod tests;
+mod weights;
+mod working_set;
 
 pub use model::{FitReport, PairReport, Svc};
-pub use params::{Engine, Gamma, Kernel, SvcError, SvcParams, SvcValidParams};
+pub use params::{ClassWeight, Engine, Gamma, Kernel, SvcError, SvcParams, SvcValidParams};
+pub use probability::{Sigmoid, couple};

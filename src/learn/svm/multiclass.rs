@@ -13,8 +13,11 @@ use super::kernel_cache::{Cost, KernelCache};
 use super::linfa_engine;
 use super::model::{FitReport, PairReport, Svc};
 use super::params::{Engine, SvcError, SvcValidParams};
+use super::probability::{self, Sigmoid};
 use super::solver::{self, Pair, Solution};
+use super::weights::{bounds_of, check, rows_by_class};
 use crate::data::{Features, Labels};
+use crate::learn::Samples;
 use crate::progress::{Progress, Silent};
 
 impl Fit<Features, Labels, SvcError> for SvcValidParams {
@@ -25,46 +28,38 @@ impl Fit<Features, Labels, SvcError> for SvcValidParams {
     }
 }
 
-fn check(features: &Features, labels: &Labels) -> Result<(), SvcError> {
-    let (n_samples, n_features) = (features.n_samples(), features.n_features());
-    if n_samples == 0 || n_features == 0 {
-        return Err(SvcError::Empty { n_samples, n_features });
-    }
-    if labels.len() != n_samples {
-        return Err(SvcError::LengthMismatch { n_samples, n_labels: labels.len() });
-    }
-    if labels.iter().all(|&class| class == labels[0]) {
-        return Err(SvcError::OneClass { n_samples, class: labels[0] });
-    }
-    Ok(())
-}
-
 impl SvcValidParams {
-    /// Fits one problem per pair of the classes that occur. The model does not depend on the number
-    /// of threads or the size of the cache.
+    /// As [`SvcValidParams::fit_samples`] with weight 1 each.
     ///
     /// # Errors
-    /// Input that cannot be fitted, or [`SvcError::Interrupted`].
+    /// As there.
     pub fn fit_with(
         &self,
         features: &Features,
         labels: &Labels,
         progress: &dyn Progress,
     ) -> Result<Svc, SvcError> {
-        check(features, labels)?;
-        let features = normalised(features);
+        self.fit_samples(Samples { features, labels, weights: None }, progress)
+    }
+
+    /// Fits one problem per pair of the classes that occur. The model does not depend on the number
+    /// of threads or the size of the cache.
+    ///
+    /// The multiplier of a sample is at most `c` times its class's weight times its own, as in
+    /// scikit-learn. A sample of weight 0 takes no part, except that `gamma = scale` sees all rows.
+    ///
+    /// # Errors
+    /// Input that cannot be fitted, or [`SvcError::Interrupted`].
+    pub fn fit_samples(&self, samples: Samples, progress: &dyn Progress) -> Result<Svc, SvcError> {
+        let classes = check(samples)?;
+        let features = normalised(samples.features);
         let features = features.as_ref();
         if let Some((row, column, found)) = first_not_finite(features) {
             return Err(SvcError::NotFinite { row, column, found });
         }
         stop_if(progress)?;
-        let mut classes = labels.to_vec();
-        classes.sort_unstable();
-        classes.dedup();
-        let rows_of: Vec<Vec<usize>> = classes
-            .iter()
-            .map(|&class| (0..labels.len()).filter(|&row| labels[row] == class).collect())
-            .collect();
+        let bounds = bounds_of(self, samples, &classes)?;
+        let rows_of = rows_by_class(samples.labels, &classes, |row| bounds[row] > 0.0);
         let resolved = Resolved::new(self.kernel, features);
         if self.engine == Engine::Linfa {
             linfa_engine::check_size(features.n_samples())?;
@@ -75,36 +70,52 @@ impl SvcValidParams {
             .map(|rows| Panel::pack(features, rows, progress))
             .collect::<Result<Vec<_>, _>>()?;
         let cache = KernelCache::new(resolved, features, panels, self.cache_mib);
-        let pairs: Vec<Pair> = (0..classes.len())
-            .flat_map(|first| (first + 1..classes.len()).map(move |second| (first, second)))
-            .map(|(first, second)| Pair {
-                first,
-                second,
-                first_rows: &rows_of[first],
-                second_rows: &rows_of[second],
-            })
-            .collect();
+        let pairs = pairs_of(&rows_of);
         let n_done = AtomicU64::new(0);
         let n_pairs = pairs.len() as u64;
         let solutions = pairs
             .par_iter()
             .with_max_len(1)
             .map(|pair| {
+                let bounds: Vec<f64> = pair.rows().map(|row| bounds[row]).collect();
                 let solution = match self.engine {
                     Engine::Native => {
-                        solver::solve(&cache, pair, self.c, self.tol, self.max_iter, progress)?
+                        solver::solve(&cache, pair, &bounds, self.tol, self.max_iter, progress)?
                     }
-                    Engine::Linfa => linfa_engine::solve(&cache, pair, self.c, self.tol, progress)?,
+                    Engine::Linfa => {
+                        linfa_engine::solve(&cache, pair, &bounds, self.tol, progress)?
+                    }
+                };
+                let sigmoid = match self.probability {
+                    true => Some(probability::fit_pair(self, &cache, pair, &bounds, progress)?),
+                    false => None,
                 };
                 let done = n_done.fetch_add(1, Ordering::Relaxed) + 1;
                 progress.update(done, n_pairs, &format!("gap {:.1e}", solution.gap));
-                Ok(solution)
+                Ok((solution, sigmoid))
             })
             .collect::<Result<Vec<_>, SvcError>>()?;
+        let (solutions, sigmoids): (Vec<Solution>, Vec<Option<Sigmoid>>) =
+            solutions.into_iter().unzip();
         let cost = cache.into_cost();
         let solved: Vec<(Pair, Solution)> = pairs.into_iter().zip(solutions).collect();
-        Ok(assemble(self, features, resolved, classes, &rows_of, &solved, cost))
+        let mut svc = assemble(self, features, resolved, classes, &rows_of, &solved, cost);
+        svc.sigmoids = sigmoids.into_iter().collect();
+        Ok(svc)
     }
+}
+
+/// Every pair of classes in LIBSVM's order.
+fn pairs_of(rows_of: &[Vec<usize>]) -> Vec<Pair<'_>> {
+    (0..rows_of.len())
+        .flat_map(|first| (first + 1..rows_of.len()).map(move |second| (first, second)))
+        .map(|(first, second)| Pair {
+            first,
+            second,
+            first_rows: &rows_of[first],
+            second_rows: &rows_of[second],
+        })
+        .collect()
 }
 
 /// Gathers the support vectors of all pairs, by class and then by position.
@@ -119,7 +130,7 @@ fn assemble(
 ) -> Svc {
     let n_classes = classes.len();
     let mut support_idx = Vec::new();
-    let mut n_support_per_class = Vec::new();
+    let mut n_support = Vec::new();
     let mut columns: Vec<Vec<f64>> = Vec::new();
     for (class, rows) in rows_of.iter().enumerate() {
         let before = support_idx.len();
@@ -137,7 +148,7 @@ fn assemble(
                 columns.push(column);
             }
         }
-        n_support_per_class.push(support_idx.len() - before);
+        n_support.push(support_idx.len() - before);
     }
     let dual_coef =
         Array2::from_shape_fn((n_classes - 1, columns.len()), |(other, sv)| columns[sv][other]);
@@ -155,16 +166,17 @@ fn assemble(
         objective: solved.iter().map(|(_, solution)| solution.objective).sum(),
         max_kkt_gap: solved.iter().map(|(_, solution)| solution.gap).fold(0.0, f64::max),
         n_iterations: solved.iter().map(|(_, solution)| solution.n_iterations).sum(),
-        n_support: support_idx.len(),
-        n_support_per_class,
         kernel_evaluations: cost.kernel_evaluations,
         cache_hit_rate: cost.cache_hit_rate,
         converged: solved.iter().all(|(_, solution)| solution.converged),
-        gamma: resolved.gamma,
         c: params.c,
         engine: params.engine,
     };
     let bias = solved.iter().map(|(_, solution)| solution.bias).collect();
     let support = features.select(&support_idx);
-    Svc::new(resolved, classes, support, support_idx, dual_coef, bias, report)
+    let mut svc = Svc::new(resolved, classes, support, n_support, dual_coef, bias);
+    svc.support_idx = support_idx;
+    svc.report = Some(report);
+    svc.break_ties = params.break_ties;
+    svc
 }

@@ -1,5 +1,7 @@
 //! Parameters of the classifier, their check, and everything that can go wrong.
 
+use std::path::PathBuf;
+
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +56,19 @@ pub enum Engine {
     Linfa,
 }
 
+/// How much a margin violation of each class counts, in scikit-learn's words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClassWeight {
+    /// 1 each.
+    Uniform,
+    /// `n_samples / (n_classes * n_samples of the class)`, whatever the weights of the samples.
+    Balanced,
+    /// Class and weight, finite and above 0; 1 where none is given. Classes that do not occur are
+    /// not looked at.
+    PerClass(Vec<(usize, f64)>),
+}
+
 /// Most samples of the linfa engine, which holds all kernel values of a pair in `f64` and takes
 /// 70 s at this size.
 pub const LINFA_MAX_SAMPLES: usize = 4_000;
@@ -67,6 +82,10 @@ pub struct SvcValidParams {
     pub(super) cache_mib: usize,
     pub(super) max_iter: Option<u64>,
     pub(super) engine: Engine,
+    pub(super) class_weight: ClassWeight,
+    pub(super) break_ties: bool,
+    pub(super) probability: bool,
+    pub(super) seed: u64,
 }
 
 /// Parameters as given; `check` makes them usable.
@@ -89,6 +108,10 @@ impl SvcParams {
             cache_mib: 1024,
             max_iter: None,
             engine: Engine::Native,
+            class_weight: ClassWeight::Uniform,
+            break_ties: false,
+            probability: false,
+            seed: 0,
         })
     }
 
@@ -125,6 +148,31 @@ impl SvcParams {
     /// Implementation.
     pub fn engine(mut self, engine: Engine) -> Self {
         self.0.engine = engine;
+        self
+    }
+
+    /// Factor of `c` by class.
+    pub fn class_weight(mut self, class_weight: ClassWeight) -> Self {
+        self.0.class_weight = class_weight;
+        self
+    }
+
+    /// Whether ties of votes are broken by the summed decisions, where there are more than two
+    /// classes, rather than by the order of the classes.
+    pub fn break_ties(mut self, break_ties: bool) -> Self {
+        self.0.break_ties = break_ties;
+        self
+    }
+
+    /// Whether the model gives probabilities; costs up to five fits more.
+    pub fn probability(mut self, probability: bool) -> Self {
+        self.0.probability = probability;
+        self
+    }
+
+    /// Seed of the folds that probabilities are fitted on; nothing else is random.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.0.seed = seed;
         self
     }
 }
@@ -167,6 +215,16 @@ impl ParamGuard for SvcParams {
         {
             return Err(SvcError::NotFiniteParameter { name: "coef0", found: coef0 });
         }
+        if self.0.probability && self.0.engine == Engine::Linfa {
+            return Err(SvcError::Linfa("it gives no probabilities here".to_owned()));
+        }
+        if let ClassWeight::PerClass(weights) = &self.0.class_weight {
+            for &(class, found) in weights {
+                if !(found > 0.0 && found.is_finite()) {
+                    return Err(SvcError::BadClassWeight { class, found });
+                }
+            }
+        }
         Ok(&self.0)
     }
 
@@ -195,6 +253,14 @@ pub enum SvcError {
         /// Value found.
         found: f64,
     },
+    /// The weight of a class is not a number above 0.
+    #[error("the weight of class {class} must be a finite number above 0, found {found}")]
+    BadClassWeight {
+        /// Class.
+        class: usize,
+        /// Weight found.
+        found: f64,
+    },
     /// There is nothing to fit.
     #[error("{n_samples} samples of {n_features} features, at least one of each is needed")]
     Empty {
@@ -218,6 +284,40 @@ pub enum SvcError {
         n_samples: usize,
         /// The only class.
         class: usize,
+    },
+    /// Samples and their weights do not belong together.
+    #[error("{n_samples} samples but {n_weights} weights")]
+    WeightsMismatch {
+        /// Rows of the features.
+        n_samples: usize,
+        /// Length of the weights.
+        n_weights: usize,
+    },
+    /// The weight of a sample is negative, NaN or infinite.
+    #[error("the weight of sample {row} must be a finite number not below 0, found {found}")]
+    BadWeight {
+        /// Sample.
+        row: usize,
+        /// Weight found.
+        found: f64,
+    },
+    /// `c` times the weights of a sample and its class overflows.
+    #[error("`c` times the weights of sample {row} and its class {class} is {found}")]
+    BadBound {
+        /// Sample.
+        row: usize,
+        /// Its class.
+        class: usize,
+        /// Product found.
+        found: f64,
+    },
+    /// A class has samples, but all of them are without weight.
+    #[error("all {n_samples} samples of class {class} have weight 0")]
+    NoWeight {
+        /// Class.
+        class: usize,
+        /// Samples of it.
+        n_samples: usize,
     },
     /// A feature is NaN or infinite.
     #[error("feature {column} of sample {row} is {found}")]
@@ -258,6 +358,39 @@ pub enum SvcError {
         /// Memory of all kernel values in `f64`.
         needed_gib: f64,
     },
+    /// Probabilities of a model that was fitted without.
+    #[error("the classifier was fitted without probabilities")]
+    NoProbability,
+    /// A model file could not be read.
+    #[error("`{}` cannot be read: {source}", path.display())]
+    ReadModel {
+        /// File.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A model file is damaged or of another kind.
+    #[error("`{}`, line {line}: expected {expected}, found `{found}`", path.display())]
+    ModelFile {
+        /// File.
+        path: PathBuf,
+        /// Line, counted from 1.
+        line: usize,
+        /// What belongs there.
+        expected: String,
+        /// What is there, its beginning if it is long.
+        found: String,
+    },
+    /// A model knows a class that the data do not have.
+    #[error("`{}` has class {found}, the data have classes 0 to {}", path.display(), n_classes - 1)]
+    UnknownClass {
+        /// File.
+        path: PathBuf,
+        /// Class found.
+        found: usize,
+        /// Classes of the data.
+        n_classes: usize,
+    },
     /// The user asked to stop.
     #[error("interrupted")]
     Interrupted,
@@ -283,12 +416,25 @@ impl SvcError {
                 Some("use `scale`, `auto` or a number above 0".to_owned())
             }
             SvcError::OneClass { .. } => Some("check how the samples were chosen".to_owned()),
+            SvcError::NoWeight { .. } => {
+                Some("leave the class out, or give one of its samples a weight above 0".to_owned())
+            }
+            SvcError::BadBound { .. } => Some("use a smaller `c` or smaller weights".to_owned()),
             SvcError::NotFinite { .. } => Some(
                 "the stage that made the features diverged: lower its learning rate".to_owned(),
             ),
             SvcError::FeatureMismatch { .. } | SvcError::TypeMismatch { .. } => {
                 Some("make the features of both splits by the same stage".to_owned())
             }
+            SvcError::NoProbability => Some("fit it with `probability`".to_owned()),
+            SvcError::ReadModel { .. } => {
+                Some("name a file that LIBSVM or `pipeline model export` wrote".to_owned())
+            }
+            SvcError::ModelFile { .. } | SvcError::UnknownClass { .. } => Some(
+                "the model must be a LIBSVM classifier of the same features, pixels divided by \
+                 255, and of classes counted from 0: write it anew"
+                    .to_owned(),
+            ),
             SvcError::TooLargeForLinfa { .. } => {
                 Some("use engine `native`, or fewer samples".to_owned())
             }

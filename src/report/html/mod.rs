@@ -105,7 +105,7 @@ pub(super) fn started(run: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::example;
+    use super::super::{SearchRound, example};
     use super::*;
 
     #[test]
@@ -170,6 +170,15 @@ mod tests {
             model.family = ATTACK.to_owned();
             model.per_class.iter_mut().for_each(|class| class.class = ATTACK.to_owned());
         }
+        for model in &mut results.models {
+            let Some(mut record) = model.search() else { continue };
+            record.searched.fill(ATTACK.to_owned());
+            for candidate in &mut record.candidates {
+                candidate.params = [(ATTACK.to_owned(), ATTACK.into())].into_iter().collect();
+                candidate.warning = Some(ATTACK.to_owned());
+            }
+            model.details.insert("search".to_owned(), serde_json::to_value(record).unwrap());
+        }
         for stage in &mut results.stages {
             stage.id = ATTACK.to_owned();
             stage.kind = ATTACK.to_owned();
@@ -202,6 +211,34 @@ mod tests {
         output.samples.clear();
         output.misclassified.clear();
         assert!(page(&output).contains("No model was evaluated"));
+    }
+
+    #[test]
+    fn a_search_shows_a_heat_map_or_panels_and_a_row_for_each_candidate() {
+        let output = example::run_output();
+        let section = search::sections(&output.results).into_string();
+        // Each figure twice, for wide and for narrow pages.
+        assert_eq!(section.matches("Mean accuracy by c and kernel").count(), 2);
+        assert_eq!(section.matches("Mean accuracy by c\"").count(), 4, "a grid and random draws");
+        assert_eq!(section.matches("Mean accuracy by gamma\"").count(), 2);
+        assert_eq!(section.matches("class=\"chosen\"").count(), 2);
+        assert_eq!(section.matches("tr class=\"best\"").count(), 3);
+        assert_eq!(section.matches("aria-label=\"Folds: ").count(), 6 + 5 + 40);
+    }
+
+    #[test]
+    fn rounds_of_halving_and_unread_parameters_are_shown() {
+        let mut output = example::run_output();
+        let model = output.results.models.iter_mut().find(|model| model.id == "raw_rbf").unwrap();
+        let mut record = model.search().unwrap();
+        record.rounds.push(SearchRound { n_candidates: 2, n_samples: 60_001 });
+        record.candidates[record.best].round = 1;
+        record.candidates[0].params.shift_remove("kernel");
+        model.details.insert("search".to_owned(), serde_json::to_value(record).unwrap());
+        output.results.models.retain(|model| model.id == "raw_rbf");
+        let section = search::sections(&output.results).into_string();
+        assert!(section.contains("then the best 2 on 60,001"), "{section}");
+        assert!(section.contains("<td class=\"figure\">–</td>"), "{section}");
     }
 
     #[test]

@@ -21,6 +21,11 @@ pub(super) fn searches(results: &Results) -> Vec<Searched<'_>> {
 /// A figure and a table per search.
 pub(super) fn sections(results: &Results) -> Markup {
     html! {
+        p.lead {
+            "Accuracy on held-out parts of the training images, mean and standard deviation over "
+            "folds; the test images had no say. Each dot is a fold. Fit and score are means over "
+            "folds; where candidates share kernel values, what each added."
+        }
         @for (model, search) in searches(results) {
             figure {
                 h3 { (model_name(results, model)) }
@@ -80,7 +85,7 @@ fn table(search: &SearchRecord, times: Option<SearchTimes>) -> Markup {
                         td.figure { (candidate.params.get(name).map_or("–".to_owned(), parameter)) }
                     }
                     td.figure { strong { (percent(candidate.mean)) } span.minor { " ± " (percent(candidate.std)) } }
-                    td { (folds(candidate, search)) @if candidate.warning.is_some() { span.verdict.worse { "not converged" } } }
+                    td { (folds(candidate, search)) @if candidate.warning.is_some() { span.verdict.worse { "warning" } } }
                     @if has_rounds {
                         td.figure { (search.rounds.get(candidate.round).map_or("–".to_owned(), |round| count(round.n_samples as u64))) }
                     }
@@ -112,7 +117,7 @@ fn table(search: &SearchRecord, times: Option<SearchTimes>) -> Markup {
 }
 
 /// Candidates in the open part of a table.
-const MAX_SHOWN: usize = 30;
+const MAX_SHOWN: usize = 12;
 
 /// The accuracy of each fold on a scale that all candidates share.
 fn folds(candidate: &CandidateRecord, search: &SearchRecord) -> Markup {
@@ -132,26 +137,22 @@ fn folds(candidate: &CandidateRecord, search: &SearchRecord) -> Markup {
     }
 }
 
+/// The rounds of halving, and what candidates warn of.
 fn note(search: &SearchRecord) -> Markup {
+    let warning = search.candidates.iter().find_map(|one| one.warning.as_ref());
     html! {
-        p.note {
-            "Accuracy on the held-out parts of the training images, mean and standard deviation "
-            "over " (search.n_folds) " folds; each dot is a fold. The test images had no say. Fit "
-            "and score are means over folds; where candidates share kernel values, what each "
-            "added. "
-            @if search.rounds.len() > 1 {
-                "Halving judges "
+        @if search.rounds.len() > 1 {
+            p.note {
+                "Halving judged "
                 @for (nth, round) in search.rounds.iter().enumerate() {
                     @if nth > 0 { ", then the best " }
                     (count(round.n_candidates as u64)) " on " (count(round.n_samples as u64))
                     @if nth == 0 { " images" }
                 }
-                "; a candidate's figures are those of its last round. "
-            }
-            @if let Some(warning) = search.candidates.iter().find_map(|one| one.warning.as_ref()) {
-                "Warning of the first candidate that has one: " (warning) "."
+                "; a candidate's figures are those of its last round."
             }
         }
+        @if let Some(warning) = warning { p.note { "The first warning: " (warning) "." } }
     }
 }
 

@@ -12,6 +12,7 @@ use super::svg::{Axis, px, range};
 use crate::data::ImageShape;
 use crate::data::png_bytes;
 use crate::report::format::{bytes, count, p_value, percent, points, rate, seconds, share};
+use crate::report::tables::NOT_CONVERGED;
 use crate::report::{Comparison, GalleryImage, NetworkCard, Results, RunOutput, StageStatus};
 
 /// One row per model, in the order of the pipeline file.
@@ -37,6 +38,7 @@ pub(super) fn summary(results: &Results) -> Markup {
                                 svg.key width="14" height="14" viewBox="-7 -7 14 14" aria-hidden="true" { (marker(class, 0.0, 0.0)) }
                                 (model.title)
                                 @if results.dataset.synthetic { span.synthetic { "synthetic" } }
+                                @if model.converged() == Some(false) { span.unfinished { (NOT_CONVERGED) } }
                             }
                             td { (model.input) span.minor { " " (count(model.n_features as u64)) } }
                             td.figure { strong { (percent(model.accuracy)) } }

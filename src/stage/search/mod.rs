@@ -88,6 +88,7 @@ pub static SEARCH: Kind = Kind {
             read_if: None,
         },
     ],
+    cost_only: &[],
     produces: ArtifactType::Classifier,
     build,
 };

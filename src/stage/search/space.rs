@@ -143,3 +143,74 @@ fn distinct(candidates: impl Iterator<Item = Map<String, Value>>) -> Vec<Map<Str
         .filter(|candidate| seen.insert(Value::Object(candidate.clone()).to_string()))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::stage::svm::SVM;
+
+    fn map(value: Value) -> Map<String, Value> {
+        crate::stage::object(value)
+    }
+
+    fn lines(candidates: &[Map<String, Value>]) -> Vec<String> {
+        candidates.iter().map(|one| Value::Object(one.clone()).to_string()).collect()
+    }
+
+    #[test]
+    fn unread_parameters_do_not_multiply_candidates() {
+        let grid = map(json!({"c": [1.0, 2.0], "gamma": [0.1, 0.2], "kernel": ["linear", "rbf"]}));
+        let candidates = enumerate(&SVM, &grid, &map(json!({"tol": 0.01, "degree": 3})));
+        let expected = [
+            r#"{"kernel":"linear","c":1.0,"tol":0.01}"#,
+            r#"{"kernel":"rbf","c":1.0,"gamma":0.1,"tol":0.01}"#,
+            r#"{"kernel":"rbf","c":1.0,"gamma":0.2,"tol":0.01}"#,
+            r#"{"kernel":"linear","c":2.0,"tol":0.01}"#,
+            r#"{"kernel":"rbf","c":2.0,"gamma":0.1,"tol":0.01}"#,
+            r#"{"kernel":"rbf","c":2.0,"gamma":0.2,"tol":0.01}"#,
+        ];
+        assert_eq!(lines(&candidates), expected);
+    }
+
+    #[test]
+    fn draws_from_lists_are_without_repeats_and_in_the_order_of_the_grid() {
+        let grid = map(json!({"c": [1.0, 2.0, 3.0], "kernel": ["linear", "rbf"]}));
+        let all = lines(&enumerate(&SVM, &grid, &Map::new()));
+        let drawn = lines(&draw(&SVM, &grid, &Map::new(), 4, 1));
+        let places: Vec<usize> =
+            drawn.iter().map(|line| all.iter().position(|other| other == line).unwrap()).collect();
+        assert_eq!(places.len(), 4);
+        assert!(places.is_sorted_by(|a, b| a < b), "{places:?}");
+        assert_ne!(drawn, lines(&draw(&SVM, &grid, &Map::new(), 4, 2)), "a seed decides");
+        assert_eq!(lines(&draw(&SVM, &grid, &Map::new(), 99, 1)), all);
+    }
+
+    #[test]
+    fn draws_stay_within_their_bounds_and_follow_their_distribution() {
+        let mut rng = Rng::new(3, &["test"]);
+        let real = Accepts::Number { min: 0.0, max: 1e9, above_min: false };
+        let mut draw = |distribution: Distribution, accepts: &Accepts| -> Vec<f64> {
+            (0..4000).map(|_| distribution.draw(accepts, &mut rng).as_f64().unwrap()).collect()
+        };
+        let below = |drawn: &[f64], limit: f64| {
+            drawn.iter().filter(|&&value| value < limit).count() as f64 / drawn.len() as f64
+        };
+        let uniform = draw(Distribution::Uniform(2.0, 10.0), &real);
+        assert!(uniform.iter().all(|value| (2.0..=10.0).contains(value)));
+        let log_uniform = draw(Distribution::LogUniform(0.01, 100.0), &real);
+        assert!(log_uniform.iter().all(|value| (0.01..=100.0).contains(value)));
+        // 4,000 fair draws miss a half by 0.04 once in two million tries, and the seed is fixed.
+        assert!((below(&uniform, 6.0) - 0.5).abs() < 0.04);
+        assert!((below(&log_uniform, 1.0) - 0.5).abs() < 0.04);
+        let whole = Accepts::Integer { min: 1, max: 9 };
+        for distribution in [Distribution::Uniform(1.0, 3.0), Distribution::LogUniform(1.0, 3.0)] {
+            let drawn = draw(distribution, &whole);
+            for value in [1.0, 2.0, 3.0] {
+                assert!(drawn.contains(&value), "{distribution:?} never gives {value}");
+            }
+            assert!(drawn.iter().all(|value| [1.0, 2.0, 3.0].contains(value)));
+        }
+    }
+}

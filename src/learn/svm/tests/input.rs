@@ -55,9 +55,19 @@ fn linfa_refuses_what_it_cannot_hold() {
 }
 
 /// Asks to stop at the `after`-th question.
-struct Stop {
+pub(super) struct Stop {
     after: u64,
     n_asked: AtomicU64,
+}
+
+impl Stop {
+    pub fn after(after: u64) -> Self {
+        Stop { after, n_asked: AtomicU64::new(0) }
+    }
+
+    pub fn n_asked(&self) -> u64 {
+        self.n_asked.load(Ordering::Relaxed)
+    }
 }
 
 impl Progress for Stop {
@@ -74,16 +84,16 @@ impl Progress for Stop {
 fn a_request_to_stop_ends_fitting_and_predicting_wherever_it_comes() {
     let (features, labels) = blobs(600, 8, 3);
     let params = SvcParams::new().check().unwrap();
-    let count = Stop { after: u64::MAX, n_asked: AtomicU64::new(0) };
+    let count = Stop::after(u64::MAX);
     let svc = params.fit_with(&features, &labels, &count).unwrap();
-    let n_questions = count.n_asked.into_inner();
+    let n_questions = count.n_asked();
     assert!(n_questions > 10, "only {n_questions} questions");
     for after in [0, 1, 2, 5, n_questions / 2] {
-        let stop = Stop { after, n_asked: AtomicU64::new(0) };
+        let stop = Stop::after(after);
         let found = params.fit_with(&features, &labels, &stop);
         assert!(matches!(found, Err(SvcError::Interrupted)), "question {after}");
     }
-    let stop = Stop { after: 1, n_asked: AtomicU64::new(0) };
+    let stop = Stop::after(1);
     let found = svc.predict_labels_with(&features, &stop);
     assert!(matches!(found, Err(SvcError::Interrupted)));
     assert_eq!(svc.predict_labels(&features).unwrap().len(), 600);
@@ -125,7 +135,7 @@ fn altered(svc: &Svc, change: impl FnOnce(&mut TensorFile<'static>)) -> Result<S
 fn stored_models_whose_parts_do_not_fit_are_refused() {
     let (features, labels) = blobs(60, 6, 3);
     let svc = fit(SvcParams::new(), &features, &labels);
-    let n_support = svc.report().n_support;
+    let n_support = svc.support().n_samples();
     assert!(altered(&svc, |_| ()).is_ok());
     type Change = Box<dyn FnOnce(&mut TensorFile<'static>)>;
     let changes: Vec<(&str, Change)> = vec![
@@ -138,12 +148,12 @@ fn stored_models_whose_parts_do_not_fit_are_refused() {
         ("a class more", Box::new(|file| file.document["classes"] = json!([0, 1, 2, 3]))),
         (
             "support vectors by class",
-            Box::new(|file| file.document["report"]["n_support_per_class"] = json!([0, 0, 1])),
+            Box::new(|file| file.document["n_support"] = json!([0, 0, 1])),
         ),
         (
             "an overflow",
             Box::new(|file| {
-                file.document["report"]["n_support_per_class"] = json!([u64::MAX, 1, 1]);
+                file.document["n_support"] = json!([u64::MAX, 1, 1]);
             }),
         ),
         ("biases", Box::new(|file| file.insert_f64("bias", Array1::zeros(2)))),

@@ -37,7 +37,7 @@ fn recomputed(
         let y = if labels[t] == svc.classes()[0] { 1.0 } else { -1.0 };
         let sum: f64 = (0..n)
             .filter(|&s| beta[s] != 0.0)
-            .map(|s| beta[s] * kernel_value(kernel, svc.report().gamma, &rows[t], &rows[s]))
+            .map(|s| beta[s] * kernel_value(kernel, svc.gamma(), &rows[t], &rows[s]))
             .sum();
         assert!((0.0..=c).contains(&(y * beta[t])), "multiplier {t} is out of its bounds");
         if y * beta[t] < c && y > 0.0 || y * beta[t] > 0.0 && y < 0.0 {
@@ -64,7 +64,7 @@ fn optimality_conditions_hold_when_recomputed_from_the_model_and_the_data() {
             let params = SvcParams::new().kernel(kernel).c(1.5).engine(engine);
             let svc = fit(params, &features, &labels);
             let (gap, objective) = recomputed(&svc, kernel, 1.5, &features, &labels);
-            let report = svc.report();
+            let report = svc.report().unwrap();
             let case = format!("{engine:?}, {kernel:?}");
             assert!((gap - report.max_kkt_gap).abs() < 1e-4, "{case}: gap {gap}, {report:?}");
             let error = (objective - report.objective).abs() / objective.abs();
@@ -81,8 +81,8 @@ fn the_order_of_the_samples_changes_nothing_within_the_tolerance() {
     let params = || SvcParams::new().c(3.0).tol(1e-5);
     let straight = fit(params(), &features, &labels);
     let permuted = fit(params(), &features.select(&order), &labels.select(Axis(0), &order));
-    let error = (straight.report().objective - permuted.report().objective).abs();
-    assert!(error < 1e-4 * straight.report().objective.abs());
+    let error = (straight.report().unwrap().objective - permuted.report().unwrap().objective).abs();
+    assert!(error < 1e-4 * straight.report().unwrap().objective.abs());
     let a = straight.pairwise_decision(&features).unwrap();
     let b = permuted.pairwise_decision(&features).unwrap();
     for (a, b) in a.iter().zip(&b) {
@@ -94,9 +94,9 @@ fn the_order_of_the_samples_changes_nothing_within_the_tolerance() {
 fn a_limit_of_iterations_is_told_as_not_converged() {
     let (features, labels) = blobs(300, 10, 2);
     let svc = fit(SvcParams::new().c(10.0).max_iter(Some(3)), &features, &labels);
-    assert!(!svc.report().converged);
-    assert!(svc.report().max_kkt_gap > 1e-3);
-    assert_eq!(svc.report().n_iterations, Some(3));
+    assert!(!svc.report().unwrap().converged);
+    assert!(svc.report().unwrap().max_kkt_gap > 1e-3);
+    assert_eq!(svc.report().unwrap().n_iterations, Some(3));
 }
 
 #[test]
@@ -107,8 +107,8 @@ fn gamma_of_constant_features_is_one_as_in_scikit_learn() {
         Features::Bytes(ndarray::Array2::from_elem((20, 7), 77)),
     ] {
         let svc = fit(SvcParams::new(), &features, &labels);
-        assert_eq!(svc.report().gamma, 1.0);
-        assert!(svc.report().objective.is_finite());
+        assert_eq!(svc.gamma(), 1.0);
+        assert!(svc.report().unwrap().objective.is_finite());
         assert_eq!(svc.predict_labels(&features).unwrap().len(), 20);
     }
 }

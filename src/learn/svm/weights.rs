@@ -1,0 +1,80 @@
+//! What each sample may weigh: its bound `C_t` from `c`, the weight of its class and its own.
+
+use super::params::{ClassWeight, SvcError, SvcValidParams};
+use crate::data::Labels;
+use crate::learn::Samples;
+
+/// The classes that occur, ascending, if there are samples of two of them.
+pub(super) fn check(samples: Samples) -> Result<Vec<usize>, SvcError> {
+    let Samples { features, labels, weights } = samples;
+    let (n_samples, n_features) = (features.n_samples(), features.n_features());
+    if n_samples == 0 || n_features == 0 {
+        return Err(SvcError::Empty { n_samples, n_features });
+    }
+    if labels.len() != n_samples {
+        return Err(SvcError::LengthMismatch { n_samples, n_labels: labels.len() });
+    }
+    if let Some(weights) = weights {
+        if weights.len() != n_samples {
+            return Err(SvcError::WeightsMismatch { n_samples, n_weights: weights.len() });
+        }
+        let is_bad = |&weight: &f64| !(weight >= 0.0 && weight.is_finite());
+        if let Some(row) = weights.iter().position(is_bad) {
+            return Err(SvcError::BadWeight { row, found: weights[row] });
+        }
+    }
+    let mut classes = labels.to_vec();
+    classes.sort_unstable();
+    classes.dedup();
+    match classes[..] {
+        [class] => Err(SvcError::OneClass { n_samples, class }),
+        _ => Ok(classes),
+    }
+}
+
+/// Bound of every sample's multiplier, `[n_samples]`; every class has one above 0.
+pub(super) fn bounds_of(
+    params: &SvcValidParams,
+    samples: Samples,
+    classes: &[usize],
+) -> Result<Vec<f64>, SvcError> {
+    let n_samples = samples.labels.len();
+    let mut bounds = vec![0.0; n_samples];
+    for (&class, rows) in classes.iter().zip(rows_by_class(samples.labels, classes, |_| true)) {
+        let of_class = match &params.class_weight {
+            ClassWeight::Uniform => 1.0,
+            ClassWeight::Balanced => n_samples as f64 / (classes.len() * rows.len()) as f64,
+            ClassWeight::PerClass(weights) => {
+                weights.iter().rfind(|(of, _)| *of == class).map_or(1.0, |&(_, weight)| weight)
+            }
+        };
+        for &row in &rows {
+            let weight = samples.weights.map_or(1.0, |weights| weights[row]);
+            bounds[row] = params.c * of_class * weight;
+            if !bounds[row].is_finite() {
+                return Err(SvcError::BadBound { row, class, found: bounds[row] });
+            }
+        }
+        if rows.iter().all(|&row| bounds[row] == 0.0) {
+            return Err(SvcError::NoWeight { class, n_samples: rows.len() });
+        }
+    }
+    Ok(bounds)
+}
+
+/// Rows of each class for which `keep` holds, ascending.
+pub(super) fn rows_by_class(
+    labels: &Labels,
+    classes: &[usize],
+    keep: impl Fn(usize) -> bool,
+) -> Vec<Vec<usize>> {
+    let mut rows_of = vec![Vec::new(); classes.len()];
+    for (row, class) in labels.iter().enumerate() {
+        if let Ok(class) = classes.binary_search(class)
+            && keep(row)
+        {
+            rows_of[class].push(row);
+        }
+    }
+    rows_of
+}
