@@ -4,11 +4,12 @@ use std::any::Any;
 
 use serde_json::{Map, Value};
 
+use super::NominalCost;
 use super::kernel_map::KernelMapError;
 use super::linear_svm::{LinearSvc, LinearSvcError};
 use super::model_selection::{self, FoldScore, Folds, SelectionError};
 use super::svm::{Svc, SvcError};
-use crate::data::{Features, Labels, TensorFile, TensorFileError};
+use crate::data::{Features, Labels, TableShape, TensorFile, TensorFileError};
 use crate::progress::{Part, Progress};
 
 /// Rows to fit on.
@@ -60,6 +61,12 @@ pub trait Learner: Any + Send + Sync {
             model_selection::cross_validate(*learner, samples, folds, seed, &part)
         };
         learners.iter().enumerate().map(one).collect()
+    }
+
+    /// What a fit on rows of this shape and the prediction of its test rows cost by arithmetic; none
+    /// where that is not known.
+    fn nominal_cost(&self, _shape: &TableShape, _n_threads: usize) -> Option<NominalCost> {
+        None
     }
 }
 

@@ -11,12 +11,14 @@ mod dataset;
 mod evaluate;
 mod features;
 mod field;
+mod forecast;
 mod fourier;
 mod hog;
 mod linear_svm;
 mod nystroem;
 mod search;
 mod split;
+mod subset;
 mod svm;
 mod svm_file;
 
@@ -31,7 +33,10 @@ pub use artifact::{
 };
 pub use evaluate::{EvaluatedModel, EvaluatedNetwork, Evaluation};
 pub use field::{Accepts, Condition, Field};
+pub use forecast::{Forecast, Foreseen, PastRun};
 pub use search::{Distribution, MAX_CANDIDATES, searched_learner};
+
+pub use crate::data::TableShape;
 
 use crate::data::{DataError, Sources, TensorFileError};
 use crate::learn::{LearnError, Learner};
@@ -42,6 +47,7 @@ use crate::progress::Progress;
 /// Every kind a pipeline file can name.
 pub static KINDS: &[&Kind] = &[
     &dataset::DATASET,
+    &subset::SUBSET,
     &split::SPLIT,
     &cnn::CNN,
     &features::FEATURES,
@@ -86,6 +92,19 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// Parameters as a stage of this kind gets them: `chosen`, which the caller vouches for, and the
+    /// defaults of the other fields that are read.
+    pub fn params(&self, chosen: &Map<String, Value>) -> Map<String, Value> {
+        let mut params = Map::new();
+        for field in self.fields {
+            let value = chosen.get(field.name).cloned().or_else(|| field.default_value());
+            if let Some(value) = value.filter(|_| field.is_read(&params)) {
+                params.insert(field.name.to_owned(), value);
+            }
+        }
+        params
+    }
+
     /// The parameters that an artifact depends on: those of its key.
     pub fn result_params(&self, params: &Map<String, Value>) -> Map<String, Value> {
         let mut kept = params.clone();
@@ -121,6 +140,16 @@ pub trait Stage: Send + Sync {
     /// # Errors
     /// [`StageError::Interrupted`] once `context.progress` says so; else what went wrong.
     fn run(&self, inputs: &Inputs, context: &Context) -> Result<Output, StageError>;
+
+    /// Shape of the tables that it will make, where that is known.
+    fn foresee_shape(&self, _foreseen: &Foreseen) -> Option<TableShape> {
+        None
+    }
+
+    /// What it will cost, from runs of stages alike; none where nothing is known.
+    fn foresee_cost(&self, _foreseen: &Foreseen, _past: &[PastRun]) -> Option<Forecast> {
+        None
+    }
 }
 
 /// What a stage hands back.
@@ -164,6 +193,11 @@ impl Inputs {
     /// All artifacts of one input, in the order of the pipeline file.
     pub fn all<'a>(&'a self, input: &'a str) -> impl Iterator<Item = &'a InputArtifact> {
         self.entries.iter().filter(move |entry| entry.input == input)
+    }
+
+    /// Each entry with the shape of its tables.
+    pub fn shapes(&self) -> Vec<(String, Option<TableShape>)> {
+        self.entries.iter().map(|entry| (entry.input.clone(), entry.artifact.shape())).collect()
     }
 
     /// The artifact of an input that is not `many`.

@@ -1,6 +1,7 @@
 //! Support vector classification: exact C-SVC, one-vs-one, on bytes or real features.
 
 mod block;
+mod cost;
 mod decision;
 mod gradient;
 pub(super) mod gram;
