@@ -13,7 +13,10 @@ mod local;
 mod model;
 mod multiclass;
 mod params;
+mod path;
+mod path_predict;
 mod probability;
+mod schedule;
 mod solver;
 mod storage;
 #[cfg(test)]
@@ -23,4 +26,5 @@ mod working_set;
 
 pub use model::{FitReport, PairReport, Svc};
 pub use params::{ClassWeight, Engine, Gamma, Kernel, SvcError, SvcParams, SvcValidParams};
+pub use path::PathFit;
 pub use probability::{Sigmoid, couple};
