@@ -16,6 +16,7 @@ mod params;
 mod probability;
 mod solver;
 mod storage;
+mod support;
 #[cfg(test)]
 mod tests;
 mod weights;
