@@ -156,21 +156,26 @@ per_level! {
     }
 }
 
+/// Sums that [`add_expansion`] keeps in registers.
+const SUMS: usize = 64;
+
 per_level! {
-    /// `sum coefficients[s] * kernel[s]` over the common length, in 16 interleaved sums.
-    pub fn expansion(coefficients: &[f64], kernel: &[f32]) -> f64 {
-        let mut sums = [0.0f64; 16];
-        let (whole, rest) = coefficients.as_chunks::<16>();
-        let (values, values_rest) = kernel.as_chunks::<16>();
-        for (c, k) in whole.iter().zip(values) {
-            for l in 0..16 {
-                sums[l] += c[l] * f64::from(k[l]);
+    /// `sums += coefficient * line` over entries of (number of the line, coefficient), in their
+    /// order; line `n` of `lines` starts at `n * stride`. Sums beyond a multiple of 64 stay.
+    ///
+    /// # Panics
+    /// If a line is shorter than `sums`.
+    pub fn add_expansion(entries: &[(u32, f64)], lines: &[f32], stride: usize, sums: &mut [f64]) {
+        for (part, sums) in sums.as_chunks_mut::<SUMS>().0.iter_mut().enumerate() {
+            let mut so_far = *sums;
+            for &(line, coefficient) in entries {
+                let line = &lines[line as usize * stride + part * SUMS..][..SUMS];
+                for l in 0..SUMS {
+                    so_far[l] = coefficient.mul_add(f64::from(line[l]), so_far[l]);
+                }
             }
+            *sums = so_far;
         }
-        for (l, (c, k)) in rest.iter().zip(values_rest).enumerate() {
-            sums[l] += c * f64::from(*k);
-        }
-        sums.iter().sum()
     }
 }
 
@@ -200,7 +205,7 @@ mod tests {
             let mut after = value.clone();
             let next = step_and_max_up(cpu, &mut after, &up, &row, &diagonal, 0.3);
             subtract_rows(cpu, &mut after, &[0.1, 0.2, 0.3, 0.4, 0.5], &[row.as_slice(); 5]);
-            results.push((chosen, next, after, expansion(cpu, &value, &row)));
+            results.push((chosen, next, after));
         }
         assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
     }
@@ -227,11 +232,28 @@ mod tests {
                     assert_eq!(first.get_or_insert(found.clone()), &found, "{cpu:?}");
                 }
             }
+        }
+    }
+
+    /// Tolerance: 9 products of magnitude 4 in double precision.
+    #[test]
+    fn expansions_add_the_named_lines_in_whole_runs() {
+        for (n, n_summed) in [(0, 0), (63, 0), (64, 64), (130, 128), (256, 256)] {
+            let (mut rng, stride) = (Rng::new(n as u64, &["expansion"]), n + 3);
+            let lines: Vec<f32> = (0..9 * stride).map(|_| rng.normal_f32()).collect();
+            let entries = [(0, 0.5), (7, -1.25), (8, 3.0), (3, 0.1)];
+            let mut first = None;
             for cpu in Cpu::all() {
-                let naive: f64 = value.iter().zip(&rows[0]).map(|(c, k)| c * f64::from(*k)).sum();
-                let found = expansion(cpu, &value, &rows[0]);
-                assert!((found - naive).abs() < 1e-9, "{cpu:?}, {n}");
-                assert_eq!(found, expansion(Cpu::detect(), &value, &rows[0]), "{cpu:?}, {n}");
+                let mut sums = vec![1.0; n];
+                add_expansion(cpu, &entries, &lines, stride, &mut sums);
+                for (l, sum) in sums.iter().enumerate() {
+                    let term =
+                        |&(line, c): &(u32, f64)| c * f64::from(lines[line as usize * stride + l]);
+                    let added: f64 = entries.iter().map(term).sum();
+                    let expected = if l < n_summed { 1.0 + added } else { 1.0 };
+                    assert!((sum - expected).abs() < 1e-13, "{cpu:?}, {n}, {l}");
+                }
+                assert_eq!(first.get_or_insert(sums.clone()), &sums, "{cpu:?}, {n}");
             }
         }
     }

@@ -7,20 +7,15 @@ use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
 
 use super::block::{Block, stop_if};
-use super::gram::{Panel, first_not_finite, normalised};
-use super::linear::LinearWeights;
+use super::gram::{first_not_finite, normalised};
 use super::model::{Svc, pair_idx, pairs};
 use super::params::SvcError;
+use super::support::{CHUNK, ClassSupport, PackedSupport};
 use crate::data::{Features, Labels};
-use crate::kernels::{Cpu, smo};
 use crate::progress::{Progress, Silent};
 
-/// Samples predicted together, for which the support vectors are read once; fixed, so that results
-/// never depend on the threads.
-const CHUNK: usize = 480;
-
-/// The same for a linear kernel: the samples of a block of features fit the second cache.
-const LINEAR_CHUNK: usize = 96;
+/// Samples decided together by a linear kernel: those of a block of features fit the second cache.
+pub(super) const LINEAR_CHUNK: usize = 96;
 
 impl Svc {
     /// Decision of each pair `[n_samples, n_pairs]`, pairs as 01, 02, …, 12, …; positive means the
@@ -44,7 +39,7 @@ impl Svc {
         let features = normalised(features);
         self.check(&features)?;
         let weights = self.linear_weights();
-        let panels = if weights.is_some() { &[] } else { self.panels(progress)? };
+        let support = if weights.is_some() { None } else { Some(self.packed(progress)?) };
         let chunk = if weights.is_some() { LINEAR_CHUNK } else { CHUNK };
         let n_samples = features.n_samples();
         let n_done = AtomicU64::new(0);
@@ -54,10 +49,22 @@ impl Svc {
             .map_init(Block::default, |block, nth| {
                 let queries: Vec<usize> =
                     (nth * chunk..((nth + 1) * chunk).min(n_samples)).collect();
-                let decided = match weights {
-                    Some(weights) => self.decide_linear(weights, &features, &queries, progress)?,
-                    None => self.decide(&features, &queries, panels, block, progress)?,
-                };
+                stop_if(progress)?;
+                let mut decided = self.bias.repeat(queries.len());
+                if let Some(weights) = weights {
+                    weights.add_decisions(&features, &queries, &mut decided);
+                }
+                if let Some(support) = support {
+                    let sums = &mut decided;
+                    support.add_decisions(
+                        &self.resolved,
+                        &features,
+                        &queries,
+                        block,
+                        sums,
+                        progress,
+                    )?;
+                }
                 let done = n_done.fetch_add(queries.len() as u64, Ordering::Relaxed);
                 progress.update(done + queries.len() as u64, n_samples as u64, "predicting");
                 Ok(decided)
@@ -91,58 +98,25 @@ impl Svc {
         }
     }
 
-    fn panels(&self, progress: &dyn Progress) -> Result<&[Panel], SvcError> {
-        if let Some(panels) = self.panels.get() {
-            return Ok(panels);
+    fn packed(&self, progress: &dyn Progress) -> Result<&PackedSupport, SvcError> {
+        if let Some(packed) = self.packed.get() {
+            return Ok(packed);
         }
-        let rows_of: Vec<Vec<usize>> = self.support_ranges().map(Iterator::collect).collect();
-        let packed = rows_of
-            .par_iter()
-            .map(|rows| Panel::pack(&self.support, rows, progress))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(self.panels.get_or_init(|| packed))
-    }
-
-    /// Decisions `[query, pair]` by the support vectors.
-    fn decide(
-        &self,
-        features: &Features,
-        queries: &[usize],
-        panels: &[Panel],
-        block: &mut Block,
-        progress: &dyn Progress,
-    ) -> Result<Vec<f64>, SvcError> {
-        let cpu = Cpu::detect();
         let n_classes = self.classes.len();
-        let mut sums: Vec<f64> = self.bias.repeat(queries.len());
-        for (class, panel) in panels.iter().enumerate() {
-            block.compute(&self.resolved, features, queries, panel, progress)?;
-            for (query, sums) in sums.chunks_exact_mut(self.bias.len()).enumerate() {
-                for other in (0..n_classes).filter(|&other| other != class) {
-                    let pair = pair_idx(n_classes, class, other);
-                    let mut coefficients = self.coefficients(class, other);
-                    for piece in block.pieces(query) {
-                        sums[pair] += smo::expansion(cpu, &coefficients[..piece.len()], piece);
-                        coefficients = &coefficients[piece.len()..];
-                    }
-                }
-            }
-        }
-        Ok(sums)
-    }
-
-    /// The same by the weight vectors of a linear kernel.
-    fn decide_linear(
-        &self,
-        weights: &LinearWeights,
-        features: &Features,
-        queries: &[usize],
-        progress: &dyn Progress,
-    ) -> Result<Vec<f64>, SvcError> {
-        stop_if(progress)?;
-        let mut sums = self.bias.repeat(queries.len());
-        weights.add_decisions(features, queries, &mut sums);
-        Ok(sums)
+        let of_class = |(class, rows): (usize, std::ops::Range<usize>)| {
+            let decisions = (0..n_classes)
+                .filter(|&other| other != class)
+                .map(|other| {
+                    let entries = self.coefficients(class, other).iter().copied().enumerate();
+                    let entries = entries.filter(|&(_, coefficient)| coefficient != 0.0);
+                    (pair_idx(n_classes, class, other), entries.collect())
+                })
+                .collect();
+            ClassSupport { rows: rows.collect(), decisions }
+        };
+        let classes: Vec<_> = self.support_ranges().enumerate().map(of_class).collect();
+        let packed = PackedSupport::new(&self.support, &classes, self.bias.len(), progress)?;
+        Ok(self.packed.get_or_init(|| packed))
     }
 
     /// One-vs-rest shaped scores `[n_samples, n_classes]`, as scikit-learn's with
