@@ -115,8 +115,8 @@ pub(super) fn of_learner(
     })
 }
 
-/// Resident memory of a process that has loaded no data.
-const PROCESS_BYTES: u64 = 24 << 20;
+/// Resident memory of a process besides the tables of one stage.
+const PROCESS_BYTES: u64 = 64 << 20;
 
 /// Same parameters, of which only numbers may differ in value.
 fn are_alike(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
