@@ -2,6 +2,9 @@
 
 mod classifier;
 mod cost;
+pub mod kernel_map;
+pub mod linalg;
+pub mod linear_svm;
 pub mod model_selection;
 pub mod svm;
 

@@ -107,6 +107,8 @@ pub struct TableView<'a> {
     pub test: Cow<'a, Features>,
     /// Labels of the training rows.
     pub train_labels: &'a Labels,
+    /// Labels of the test rows.
+    pub test_labels: &'a Labels,
     /// What the rows are.
     pub description: &'a str,
     /// Fingerprint of the network behind the features; empty for none.
@@ -124,6 +126,7 @@ impl<'a> TableView<'a> {
                 train: Cow::Owned(Features::Bytes(data.train.pixels.clone())),
                 test: Cow::Owned(Features::Bytes(data.test.pixels.clone())),
                 train_labels: &data.train.labels,
+                test_labels: &data.test.labels,
                 description: "pixels",
                 network: "",
             },
@@ -131,6 +134,7 @@ impl<'a> TableView<'a> {
                 train: Cow::Borrowed(&table.train),
                 test: Cow::Borrowed(&table.test),
                 train_labels: &table.train_labels,
+                test_labels: &table.test_labels,
                 description: &table.description,
                 network: &table.network,
             },

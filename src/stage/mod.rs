@@ -12,7 +12,10 @@ mod evaluate;
 mod features;
 mod field;
 mod forecast;
+mod fourier;
 mod hog;
+mod linear_svm;
+mod nystroem;
 mod search;
 mod split;
 mod subset;
@@ -49,8 +52,11 @@ pub static KINDS: &[&Kind] = &[
     &cnn::CNN,
     &features::FEATURES,
     &hog::HOG,
+    &nystroem::NYSTROEM,
+    &fourier::FOURIER,
     &svm::SVM,
     &svm_file::SVM_FILE,
+    &linear_svm::LINEAR_SVM,
     &search::SEARCH,
     &evaluate::EVALUATE,
 ];
@@ -59,7 +65,8 @@ pub static KINDS: &[&Kind] = &[
 pub type BuildLearner = fn(&Map<String, Value>) -> Result<Box<dyn Learner>, LearnError>;
 
 /// Kinds that fit a classifier to the rows of their input `data`, with the learner that does it.
-pub static LEARNERS: &[(&Kind, BuildLearner)] = &[(&svm::SVM, svm::learner)];
+pub static LEARNERS: &[(&Kind, BuildLearner)] =
+    &[(&svm::SVM, svm::learner), (&linear_svm::LINEAR_SVM, linear_svm::learner)];
 
 /// One kind of stage: its contract with the pipeline file and with the cache.
 pub struct Kind {

@@ -39,6 +39,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("polars", &["report", "data"]),
     ("toml", &["config", "nn"]),
     ("gemm", &["kernels"]),
+    ("faer", &["learn"]),
 ];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {

@@ -1,5 +1,6 @@
 //! The binary as a user runs it, and the rules of the house.
 
+mod approximation;
 mod architecture;
 mod bench;
 mod data_download;
