@@ -33,12 +33,13 @@ impl SvcValidParams {
 
         let (row, value) = match is_bytes {
             true => (4e-7 + 4.4e-8 * d, 1e-9 + 2.2e-12 * d),
-            false => (4e-7 + 9e-8 * d, 1e-9 + 1.1e-11 * d),
+            false => (4e-7 + 7.5e-8 * d, 1e-9 + 1.1e-11 * d),
         };
         let factor = match (is_linear, is_bytes) {
             (false, _) => 1.0,
-            (true, true) => 1.05 * self.c.powf(0.1),
-            (true, false) => 2.0 * self.c.powf(0.8),
+            (true, true) => 1.05 * self.c.powf(0.2),
+            // The more features, the better they separate the classes, the sooner a fit ends.
+            (true, false) => 1.0 + (2.0 * self.c.powf(0.8) - 1.0).max(0.0) * (128.0 / d).min(1.0),
         };
         let fit = factor * row * n * (1.0 + n / 51_000.0) / n_threads;
         let n_support = if is_linear { 0.0 } else { 2.5 * n.powf(0.82) };
