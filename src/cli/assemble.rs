@@ -51,7 +51,7 @@ pub fn assemble(facts: RunFacts, evaluation: &Evaluation) -> RunOutput {
         threads: facts.threads,
         machine: facts.machine,
         stages: facts.journal.iter().map(stage_record).collect(),
-        models: evaluation.models.iter().map(|model| costs.model_result(model)).collect(),
+        models: costs.model_results(evaluation),
         comparisons: evaluation.comparisons.clone(),
     };
     RunOutput {
@@ -115,6 +115,33 @@ impl<'a> Costs<'a> {
         found
     }
 
+    /// Every model; those of the same kind, parameters and input on different numbers of training
+    /// rows are a series.
+    fn model_results(&self, evaluation: &Evaluation) -> Vec<ModelResult> {
+        let mut models: Vec<ModelResult> =
+            evaluation.models.iter().map(|model| self.model_result(model)).collect();
+        let same = |one: &ModelResult, other: &ModelResult| {
+            let declared = |model: &ModelResult| {
+                self.pipeline.stage(&model.id).map(|stage| (stage.kind.name, &stage.params))
+            };
+            let reads = |model: &'_ ModelResult| (model.input.clone(), model.n_features);
+            declared(one) == declared(other) && reads(one) == reads(other)
+        };
+        let names: Vec<Option<String>> = models
+            .iter()
+            .map(|model| {
+                let others: Vec<&ModelResult> =
+                    models.iter().filter(|other| same(model, other)).collect();
+                let differ = others.iter().any(|other| other.n_train != model.n_train);
+                differ.then(|| common_start(others.iter().map(|other| other.title.as_str())))
+            })
+            .collect();
+        for (model, name) in models.iter_mut().zip(names) {
+            model.series = name;
+        }
+        models
+    }
+
     /// Fit cost is the model's own; `total_fit_seconds` in the details adds the network and the
     /// features it stands on. Predicting goes from pixels to labels, features included.
     fn model_result(&self, model: &EvaluatedModel) -> ModelResult {
@@ -139,6 +166,10 @@ impl<'a> Costs<'a> {
             family: fitted.family.clone(),
             input: fitted.input.clone(),
             n_features: fitted.n_features,
+            n_train: stage.and_then(|stage| {
+                stage.cost.inputs.iter().find_map(|(_, shape)| Some(shape.as_ref()?.n_train))
+            }),
+            series: None,
             accuracy: metrics.accuracy,
             accuracy_ci95: metrics.accuracy_ci95,
             macro_precision: metrics.macro_average.precision,
@@ -156,5 +187,28 @@ impl<'a> Costs<'a> {
             peak_rss_bytes: stage.and_then(|stage| stage.cost.peak_rss_bytes),
             details,
         }
+    }
+}
+
+/// What titles begin with in common, without the number or mark that it may end in: `SVM (RBF)` of
+/// `SVM (RBF), 1,000` and `SVM (RBF), 10,000`.
+fn common_start<'t>(titles: impl Iterator<Item = &'t str>) -> String {
+    let shared = |one: &str, other: &str| -> String {
+        one.chars().zip(other.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
+    };
+    let start = titles.map(str::to_owned).reduce(|one, other| shared(&one, &other));
+    let is_tail = |c: char| c.is_ascii_digit() || c.is_whitespace() || ",.:;·-(".contains(c);
+    start.unwrap_or_default().trim_end_matches(is_tail).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_is_named_by_what_its_titles_share() {
+        let of = |titles: &[&str]| common_start(titles.iter().copied());
+        assert_eq!(of(&["SVM (RBF), 1,000", "SVM (RBF), 10,000"]), "SVM (RBF)");
+        assert_eq!(of(&["a", "b"]), "");
     }
 }

@@ -1,5 +1,6 @@
 //! `pipeline run`: run a pipeline and write its report.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -34,7 +35,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let directory = args.out.join(&job.pipeline.name);
     check_writable(&directory)?;
     let started = jiff::Timestamp::now();
-    let observer = Terminal::new(args.target.draws_progress())?;
+    let observer = Terminal::new(args.target.draws_progress())?.expecting(expected(&job)?);
     let options = RunOptions { sources: job.sources.clone(), force: job.force.clone() };
     let mut outcome = engine::run(&job.pipeline, &job.store, &options, &observer)?;
     let artifact = outcome.artifact(&evaluation)?;
@@ -74,6 +75,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     )?;
     writeln!(out, "{}", run_dir.join("report.html").display())?;
     Ok(())
+}
+
+/// Seconds foretold for the stages that will run.
+fn expected(job: &Job) -> anyhow::Result<HashMap<String, f64>> {
+    let plan = engine::plan(&job.pipeline, &job.store, &job.force)?;
+    let forecasts = engine::forecast(&job.pipeline, &plan, &job.store);
+    let known = plan.stages.into_iter().zip(forecasts);
+    Ok(known.filter_map(|(stage, forecast)| Some((stage.id, forecast?.seconds))).collect())
 }
 
 /// The last stage that makes an evaluation.

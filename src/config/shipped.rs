@@ -3,6 +3,7 @@
 /// Name and text of each, in the order of `pipeline list`.
 const SHIPPED: &[(&str, &str)] = &[
     ("cnn_svm", include_str!("../../pipelines/cnn_svm.toml")),
+    ("svm_cost", include_str!("../../pipelines/svm_cost.toml")),
     ("svm_grid", include_str!("../../pipelines/svm_grid.toml")),
 ];
 

@@ -56,6 +56,8 @@ pub(crate) fn run_output() -> RunOutput {
             family: row.2.to_owned(),
             input: row.3.to_owned(),
             n_features: row.4,
+            n_train: None,
+            series: None,
             accuracy: found.accuracy,
             accuracy_ci95: found.accuracy_ci95,
             macro_precision: found.macro_average.precision,

@@ -92,6 +92,12 @@ pub struct ModelResult {
     pub input: String,
     /// Number of input features.
     pub n_features: usize,
+    /// Training rows it was fitted on; absent where that was not recorded.
+    #[serde(default)]
+    pub n_train: Option<usize>,
+    /// Name of the models that differ from this one in `n_train` alone; absent if there are none.
+    #[serde(default)]
+    pub series: Option<String>,
     /// Share of test images labelled right.
     pub accuracy: f64,
     /// Wilson 95 % interval of the accuracy.

@@ -5,6 +5,7 @@ mod browser_tests;
 mod classes;
 mod cost;
 mod curves;
+mod growth;
 mod headline;
 mod names;
 mod search;
@@ -32,6 +33,7 @@ pub fn page(output: &RunOutput) -> String {
     let sections: Vec<(&str, &str, Markup)> = vec![
         ("summary", "All models", sections::summary(results)),
         ("cost", "Accuracy against cost", cost::figure(results)),
+        ("growth", "What more images cost and bring", growth::figure(results)),
         ("comparisons", "Which differences are real", sections::comparisons(results)),
         ("search", "Search for parameters", search::sections(results)),
         ("training", "Training", curves::figures(&output.networks)),
@@ -45,6 +47,7 @@ pub fn page(output: &RunOutput) -> String {
     ];
     let is_there = |id: &str| match id {
         "training" | "networks" => !output.networks.is_empty(),
+        "growth" => !growth::series(results).is_empty(),
         "search" => !search::searches(results).is_empty(),
         "samples" => !output.samples.is_empty(),
         "mistakes" => !output.misclassified.is_empty(),
