@@ -27,13 +27,14 @@ pub fn results_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
     let columns = vec![
         column!("pipeline", |run, _model| run.pipeline.as_str()),
         column!("run", |run, _model| run.run.as_str()),
-        column!("dataset", |run, _model| run.dataset.name.as_str()),
-        column!("synthetic", |run, _model| run.dataset.synthetic),
+        column!("dataset", |run, model| run.dataset_of(model).name.as_str()),
+        column!("synthetic", |run, model| run.dataset_of(model).synthetic),
         column!("seed", |run, _model| run.seed),
         column!("threads", |run, _model| run.threads as u64),
-        column!("n_train", |run, _model| run.dataset.n_train as u64),
-        column!("n_validation", |run, _model| run.dataset.n_validation as u64),
-        column!("n_test", |run, _model| run.dataset.n_test as u64),
+        column!("n_train", |run, model| run.dataset_of(model).n_train as u64),
+        column!("n_validation", |run, model| run.dataset_of(model).n_validation as u64),
+        column!("n_test", |run, model| run.dataset_of(model).n_test as u64),
+        column!("evaluation", |_run, model| model.evaluation.as_str()),
         column!("model", |_run, model| model.id.as_str()),
         column!("title", |_run, model| model.title.as_str()),
         column!("family", |_run, model| model.family.as_str()),
@@ -62,8 +63,8 @@ pub fn results_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
 
 /// The summary that people read: one row per model, rounded, with units.
 ///
-/// With several runs a first column names the run; if any run is synthetic, a `data` column marks
-/// every row.
+/// With several runs a first column names the run; if any run is synthetic or has several
+/// evaluations, a `data` column says what each model was tested on.
 /// # Errors   if polars cannot build the frame
 pub fn summary_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
     let rows: Vec<(&Results, &ModelResult)> =
@@ -76,10 +77,16 @@ pub fn summary_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
     if runs.len() > 1 {
         columns.push(column("run", &|run, _| format!("{}/{}", run.pipeline, run.run)));
     }
-    if runs.iter().any(|run| run.dataset.synthetic) {
-        columns.push(column("data", &|run, _| {
-            let mark = if run.dataset.synthetic { " (SYNTHETIC)" } else { "" };
-            format!("{}{mark}", run.dataset.name)
+    if runs.iter().any(|run| run.dataset.synthetic || run.evaluations.len() > 1) {
+        columns.push(column("data", &|run, model| {
+            let dataset = run.dataset_of(model);
+            let mark = if dataset.synthetic { " (SYNTHETIC)" } else { "" };
+            match run.evaluation_of(model) {
+                Some(evaluation) if run.evaluations.len() > 1 => {
+                    format!("{}{mark}, {}", dataset.name, evaluation.title)
+                }
+                _ => format!("{}{mark}", dataset.name),
+            }
         }));
     }
     columns.extend([

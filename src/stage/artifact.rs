@@ -94,9 +94,20 @@ pub struct FittedModel {
     pub model_bytes: u64,
     /// What only this kind of model has; nothing that differs from run to run.
     pub details: Map<String, Value>,
+    /// [`test_digest`] of the test images that it was applied to.
+    pub tested_on: String,
     /// Labels given to the test images; stored as a tensor.
     #[serde(skip)]
     pub predicted: Labels,
+}
+
+/// Tells sets of test images apart by their labels, in order.
+pub(super) fn test_digest(labels: &Labels) -> String {
+    let mut hasher = blake3::Hasher::new();
+    labels.iter().for_each(|&label| {
+        hasher.update(&(label as u64).to_le_bytes());
+    });
+    hasher.finalize().to_hex().to_string()
 }
 
 /// What a classical learner sees of a data set or of a feature table.
@@ -107,6 +118,8 @@ pub struct TableView<'a> {
     pub test: Cow<'a, Features>,
     /// Labels of the training rows.
     pub train_labels: &'a Labels,
+    /// Labels of the test rows.
+    pub test_labels: &'a Labels,
     /// What the rows are.
     pub description: &'a str,
     /// Fingerprint of the network behind the features; empty for none.
@@ -124,6 +137,7 @@ impl<'a> TableView<'a> {
                 train: Cow::Owned(Features::Bytes(data.train.pixels.clone())),
                 test: Cow::Owned(Features::Bytes(data.test.pixels.clone())),
                 train_labels: &data.train.labels,
+                test_labels: &data.test.labels,
                 description: "pixels",
                 network: "",
             },
@@ -131,6 +145,7 @@ impl<'a> TableView<'a> {
                 train: Cow::Borrowed(&table.train),
                 test: Cow::Borrowed(&table.test),
                 train_labels: &table.train_labels,
+                test_labels: &table.test_labels,
                 description: &table.description,
                 network: &table.network,
             },

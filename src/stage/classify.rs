@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Artifact, ArtifactType, BuildLearner, Context, FittedClassifier, FittedModel, InputSpec,
-    Inputs, Output, Stage, StageError, TableView, measure, object,
+    Inputs, Output, Stage, StageError, TableView, measure, object, test_digest,
 };
 use crate::learn::Samples;
 
@@ -46,6 +46,7 @@ impl Stage for Classify {
             network: table.network.to_owned(),
             model_bytes: classifier.model_bytes(),
             details: classifier.details(),
+            tested_on: test_digest(table.test_labels),
             predicted: predicted?,
         };
         let notes = json!({
