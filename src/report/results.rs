@@ -238,6 +238,11 @@ impl Results {
         self.evaluation_of(model).map_or(&self.dataset, |evaluation| &evaluation.dataset)
     }
 
+    /// True if any model was tested on generated images.
+    pub fn is_synthetic(&self) -> bool {
+        self.dataset.synthetic || self.evaluations.iter().any(|of| of.dataset.synthetic)
+    }
+
     /// The models of the first evaluation: accuracies compare among them only.
     pub fn first_models(&self) -> impl DoubleEndedIterator<Item = &ModelResult> {
         let first = self.evaluations.first().map_or("", |evaluation| evaluation.id.as_str());

@@ -77,7 +77,7 @@ pub fn summary_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
     if runs.len() > 1 {
         columns.push(column("run", &|run, _| format!("{}/{}", run.pipeline, run.run)));
     }
-    if runs.iter().any(|run| run.dataset.synthetic || run.evaluations.len() > 1) {
+    if runs.iter().any(|run| run.is_synthetic() || run.evaluations.len() > 1) {
         columns.push(column("data", &|run, model| {
             let dataset = run.dataset_of(model);
             let mark = if dataset.synthetic { " (SYNTHETIC)" } else { "" };
@@ -133,12 +133,17 @@ pub fn parquet(runs: &[&Results]) -> Result<Vec<u8>, ReportError> {
 /// environment variables of the whole process.
 /// # Errors   if polars cannot build the frame
 pub fn text(runs: &[&Results]) -> Result<String, ReportError> {
-    let table = Cells::of(&summary_frame(runs)?)?;
+    Ok(format!("{}{}", notice(runs, ""), aligned_text(&summary_frame(runs)?)?))
+}
+
+/// A frame of texts as aligned lines, header and rule first.
+pub(super) fn aligned_text(frame: &DataFrame) -> Result<String, ReportError> {
+    let table = Cells::of(frame)?;
     let rule: Vec<String> = table.widths.iter().map(|&width| "─".repeat(width)).collect();
     let mut lines = vec![table.aligned(&table.header, "  "), rule.join("  ")];
     lines.extend(table.rows.iter().map(|row| table.aligned(row, "  ")));
     let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
-    Ok(format!("{}{}\n", notice(runs, ""), lines.join("\n")))
+    Ok(format!("{}\n", lines.join("\n")))
 }
 
 /// The summary as a Markdown table.
@@ -166,14 +171,14 @@ pub fn markdown(runs: &[&Results]) -> Result<String, ReportError> {
 }
 
 fn notice(runs: &[&Results], prefix: &str) -> String {
-    match runs.iter().any(|run| run.dataset.synthetic) {
+    match runs.iter().any(|run| run.is_synthetic()) {
         true => format!("{prefix}{SYNTHETIC_NOTICE}\n\n"),
         false => String::new(),
     }
 }
 
 /// Columns that hold words; the others hold figures and are set flush right.
-const TEXT_COLUMNS: [&str; 4] = ["run", "data", "model", "input"];
+const TEXT_COLUMNS: [&str; 6] = ["run", "data", "model", "input", "kernel", "engine"];
 
 /// A frame of texts, row by row, with the width of each column in characters.
 struct Cells {
@@ -237,12 +242,48 @@ mod tests {
     #[test]
     fn every_row_of_a_synthetic_table_says_so() {
         let mut results = example::run_output().results;
-        results.dataset.synthetic = true;
-        results.dataset.name = "garments".to_owned();
+        results.evaluations[0].dataset.synthetic = true;
+        results.evaluations[0].dataset.name = "garments".to_owned();
         for table in [text(&[&results]).unwrap(), markdown(&[&results]).unwrap()] {
             assert!(table.contains(SYNTHETIC_NOTICE));
             assert_eq!(table.matches("garments (SYNTHETIC)").count(), results.models.len());
         }
+    }
+
+    #[test]
+    fn each_model_is_measured_on_the_data_of_its_own_evaluation() {
+        let mut results = example::run_output().results;
+        assert!(!text(&[&results]).unwrap().contains("data"));
+        let mut second = results.evaluations[0].clone();
+        second.id = "other".to_owned();
+        second.title = "80/20 split".to_owned();
+        second.dataset.n_test = 40;
+        results.evaluations.push(second);
+        let model = results.models.last_mut().unwrap();
+        model.evaluation = "other".to_owned();
+        model.predict_seconds = 2.0;
+        let table = text(&[&results]).unwrap();
+        assert_eq!(table.matches("example, data ").count(), results.models.len() - 1);
+        assert_eq!(table.matches("example, 80/20 split").count(), 1);
+        assert_eq!(results.images_per_second(results.models.last().unwrap()), 20.0);
+        let csv = csv(&[&results]).unwrap();
+        let last = csv.lines().last().unwrap();
+        assert!(last.contains(",54000,6000,40,other,"), "{last}");
+    }
+
+    #[test]
+    fn results_written_before_there_were_evaluations_are_read() {
+        let mut results = example::run_output().results;
+        let mut document = serde_json::to_value(&results).unwrap();
+        document.as_object_mut().unwrap().remove("evaluations");
+        for model in document["models"].as_array_mut().unwrap() {
+            model.as_object_mut().unwrap().remove("evaluation");
+        }
+        results.evaluations.clear();
+        results.models.iter_mut().for_each(|model| model.evaluation.clear());
+        assert_eq!(serde_json::from_value::<Results>(document).unwrap(), results);
+        assert_eq!(results.first_models().count(), results.models.len());
+        assert_eq!(results.dataset_of(&results.models[0]), &results.dataset);
     }
 
     #[test]

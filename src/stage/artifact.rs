@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::Evaluation;
-use crate::data::{Dataset, Features, Labels, TensorFile, TensorFileError};
+use crate::data::{Dataset, Features, Labels, TableShape, TensorFile, TensorFileError};
 use crate::learn::{Classifier, read_classifier};
 use crate::metrics::EpochRecord;
 use crate::nn::Network;
@@ -168,6 +168,22 @@ impl Artifact {
             Artifact::Features(_) => ArtifactType::Features,
             Artifact::Classifier(_) => ArtifactType::Classifier,
             Artifact::Evaluation(_) => ArtifactType::Evaluation,
+        }
+    }
+
+    /// Shape of its training and test rows, if it holds any.
+    pub fn shape(&self) -> Option<TableShape> {
+        match self {
+            Artifact::Dataset(dataset) => Some(TableShape::of(dataset)),
+            Artifact::Features(table) => Some(TableShape {
+                n_train: table.train.n_samples(),
+                n_test: table.test.n_samples(),
+                n_features: table.train.n_features(),
+                n_classes: table.train_labels.iter().max().map_or(0, |&label| label + 1),
+                is_bytes: matches!(table.train, Features::Bytes(_)),
+                image: None,
+            }),
+            _ => None,
         }
     }
 

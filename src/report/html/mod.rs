@@ -10,18 +10,19 @@ mod names;
 mod search;
 mod search_plot;
 mod sections;
-mod svg;
+pub(super) mod svg;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub use headline::headline;
+pub(super) use sections::machine_rows;
 
 use super::RunOutput;
 use super::tables::SYNTHETIC_NOTICE;
 
-const STYLE: &str = include_str!("style.css");
+pub(super) const STYLE: &str = include_str!("style.css");
 /// The page may load nothing: no script, no frame, no address but its own data.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /// The whole of `report.html`.
 ///
@@ -50,7 +51,7 @@ pub fn page(output: &RunOutput) -> String {
         "stages" | "provenance" => true,
         _ => !results.models.is_empty(),
     };
-    let mark = if results.dataset.synthetic { "SYNTHETIC · " } else { "" };
+    let mark = if results.is_synthetic() { "SYNTHETIC · " } else { "" };
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -64,7 +65,7 @@ pub fn page(output: &RunOutput) -> String {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                @if results.dataset.synthetic {
+                @if results.is_synthetic() {
                     div.banner role="alert" { (SYNTHETIC_NOTICE) }
                 }
                 main {
@@ -90,7 +91,7 @@ pub fn page(output: &RunOutput) -> String {
 }
 
 /// `20260102T030405Z` as `2026-01-02 03:04 UTC`; any other run name as it is.
-fn started(run: &str) -> String {
+pub(super) fn started(run: &str) -> String {
     let digits = |from: usize, to: usize| {
         run.get(from..to).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
     };
@@ -162,6 +163,10 @@ mod tests {
         results.run = ATTACK.to_owned();
         results.dataset.name = ATTACK.to_owned();
         results.dataset.class_names.fill(ATTACK.to_owned());
+        let mut second = results.evaluations[0].clone();
+        second.title = ATTACK.to_owned();
+        second.dataset = results.dataset.clone();
+        results.evaluations.push(second);
         results.machine.insert(ATTACK.to_owned(), ATTACK.into());
         for model in &mut results.models {
             model.title = ATTACK.to_owned();
@@ -241,10 +246,31 @@ mod tests {
     }
 
     #[test]
+    fn the_answer_is_of_the_first_evaluation_when_there_are_several() {
+        let mut output = example::run_output();
+        let results = &mut output.results;
+        let mut second = results.evaluations[0].clone();
+        second.id = "other".to_owned();
+        second.title = "80/20 split".to_owned();
+        second.dataset.n_test = 777;
+        results.evaluations.push(second);
+        let last = results.models.last_mut().unwrap();
+        last.evaluation = "other".to_owned();
+        last.accuracy = 1.0;
+        let answer = headline(results);
+        assert!(answer.contains(" of 4,000 test images right, the most of 8 models"), "{answer}");
+        let page = page(&output);
+        assert!(page.contains("<th>Data</th>") && page.contains("<td>80/20 split</td>"));
+        assert!(
+            page.contains("80/20 split · example: 54,000 training, 6,000 validation, 777 test")
+        );
+    }
+
+    #[test]
     fn synthetic_runs_say_so_loudly() {
         let mut output = example::run_output();
         assert!(!page(&output).contains("class=\"banner\""));
-        output.results.dataset.synthetic = true;
+        output.results.evaluations[0].dataset.synthetic = true;
         let page = page(&output);
         assert!(page.contains("class=\"banner\"") && page.contains("<title>SYNTHETIC"));
         assert_eq!(page.matches("class=\"synthetic\"").count(), output.results.models.len());
