@@ -13,7 +13,7 @@ use crate::learn::{LearnError, Learner};
 pub static SVM: Kind = Kind {
     name: "svm",
     doc: "support vector classifier, one-vs-one over classes",
-    version: 2,
+    version: 3,
     seeded: false,
     inputs: DATA,
     fields: &[
