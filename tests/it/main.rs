@@ -6,6 +6,7 @@ mod data_files;
 mod errors;
 mod interruption;
 mod libsvm;
+mod model;
 mod project;
 mod real_data;
 mod run;
