@@ -11,8 +11,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use hybrid_pipeline::data::{Features, Labels, Rng, TensorFile};
-use hybrid_pipeline::learn::Classifier;
+use hybrid_pipeline::learn::model_selection::Folds;
 use hybrid_pipeline::learn::svm::{Gamma, Kernel, SvcParams};
+use hybrid_pipeline::learn::{Classifier, Samples};
 use hybrid_pipeline::progress::Silent;
 use linfa::ParamGuard;
 use ndarray::Array2;
@@ -65,8 +66,14 @@ fn main() {
             other => other,
         };
         let parts: Vec<&str> = case.split(',').collect();
-        let &[source, kernel, c] = parts.as_slice() else { panic!("no case `{case}`") };
-        let c: f64 = c.parse().expect("C");
+        let (source, kernel, cs, n_folds) = match parts.as_slice() {
+            &[source, kernel, cs] => (source, kernel, cs, None),
+            &[source, kernel, cs, n_folds] => {
+                (source, kernel, cs, Some(n_folds.parse().expect("folds")))
+            }
+            _ => panic!("no case `{case}`"),
+        };
+        let cs: Vec<f64> = cs.split('+').map(|c| c.parse().expect("C")).collect();
         let kernel = match kernel {
             "linear" => Kernel::Linear,
             "rbf" => Kernel::Rbf { gamma: Gamma::Scale },
@@ -82,6 +89,34 @@ fn main() {
                 (rows("train"), rows("test"))
             }
         };
+        if let Some(n_folds) = n_folds {
+            let folds = Folds::stratified(&labels, n_folds, 1).expect("folds");
+            let (cpu, clock) = (cpu_time::ProcessTime::now(), Instant::now());
+            let params = SvcParams::new().kernel(kernel).check().expect("valid parameters");
+            let samples = Samples { features: &x, labels: &labels, weights: None };
+            let path = params.fit_path(samples, &folds, &cs, &Silent).expect("fit");
+            let (fit_s, fit_cpu_s) = (clock.elapsed().as_secs_f64(), cpu.elapsed().as_secs_f64());
+            println!("{{\"case\": \"{name}\", \"fit_s\": {fit_s}, \"fit_cpu_s\": {fit_cpu_s}}}");
+            for (c, fits) in cs.iter().zip(&path) {
+                for (fold, fit) in fits.iter().enumerate() {
+                    let held_out = folds.held_out(fold);
+                    let n_right = held_out
+                        .iter()
+                        .zip(&fit.predicted)
+                        .filter(|(row, found)| labels[**row] == **found)
+                        .count();
+                    let line = serde_json::json!({
+                        "c": c, "fold": fold, "accuracy": n_right as f64 / held_out.len() as f64,
+                        "fit_s": fit.fit_seconds, "predict_s": fit.predict_seconds,
+                        "n_iterations": fit.n_iterations, "objective": fit.objective,
+                        "max_kkt_gap": fit.max_kkt_gap,
+                    });
+                    println!("{line}");
+                }
+            }
+            continue;
+        }
+        let c = cs[0];
         let params = SvcParams::new().c(c).kernel(kernel).check().expect("valid parameters");
         let cpu = cpu_time::ProcessTime::now();
         let clock = Instant::now();

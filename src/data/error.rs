@@ -185,6 +185,19 @@ pub enum DataError {
         /// Share asked for.
         share: f64,
     },
+    /// A subset is larger than the training rows, or cannot hold every class.
+    #[error(
+        "a subset of {found} training rows is out of range, expected {n_classes} (one of each \
+         class) to {n_rows}"
+    )]
+    SubsetSize {
+        /// Rows asked for.
+        found: usize,
+        /// Training rows there are.
+        n_rows: usize,
+        /// Number of classes.
+        n_classes: usize,
+    },
     /// A split leaves nothing to test with.
     #[error("a share of {share} of {n_rows} rows is no test image")]
     NoTestImages {
@@ -265,6 +278,10 @@ impl DataError {
             ShareOutOfRange { .. } | ClassWithoutTraining { .. } => {
                 Some("hold out a smaller share".into())
             }
+            SubsetSize { found, n_rows, .. } if found > n_rows => {
+                Some(format!("the data set has {n_rows} training rows: ask for at most that"))
+            }
+            SubsetSize { .. } => Some("ask for more rows".into()),
             _ => None,
         }
     }

@@ -53,7 +53,8 @@ pub fn split_train(
     })
 }
 
-fn select(images: &ImageSet, rows: &[usize]) -> ImageSet {
+/// The images at `rows`, in that order.
+pub(super) fn select(images: &ImageSet, rows: &[usize]) -> ImageSet {
     ImageSet {
         shape: images.shape,
         pixels: images.pixels.select(Axis(0), rows),

@@ -71,8 +71,8 @@ per_level! {
     }
 }
 
-/// As [`rbf_of_bytes`] from rounded products, which it replaces, of any whole number of 32 rows; a
-/// distance that rounding made negative is 0.
+/// As [`rbf_of_bytes`] from rounded products, which it replaces, of any number of rows; a distance
+/// that rounding made negative is 0.
 pub fn rbf_of_floats(
     cpu: super::Cpu,
     lines: &mut [f32],
@@ -93,14 +93,20 @@ per_level! {
         exponent: f32,
     ) {
         for (line, &query_square) in lines.chunks_mut(stride).zip(query_squares) {
-            let rows = row_squares.as_chunks::<32>().0;
-            for (values, row_squares) in line.as_chunks_mut::<32>().0.iter_mut().zip(rows) {
+            let value_of = |product: f32, row_square: f32| {
+                let distance = product.mul_add(-2.0, query_square + row_square);
+                let distance = if distance > 0.0 { distance } else { 0.0 };
+                exp2_one(exponent * distance)
+            };
+            let (rows, rows_rest) = row_squares.as_chunks::<32>();
+            let (whole, rest) = line.as_chunks_mut::<32>();
+            for (values, row_squares) in whole.iter_mut().zip(rows) {
                 for lane in 0..32 {
-                    let both = query_square + row_squares[lane];
-                    let distance = values[lane].mul_add(-2.0, both);
-                    let distance = if distance > 0.0 { distance } else { 0.0 };
-                    values[lane] = exp2_one(exponent * distance);
+                    values[lane] = value_of(values[lane], row_squares[lane]);
                 }
+            }
+            for (value, &row_square) in rest.iter_mut().zip(rows_rest) {
+                *value = value_of(*value, row_square);
             }
         }
     }

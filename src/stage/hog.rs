@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Accepts, Artifact, ArtifactType, Context, FeatureTable, Field, InputSpec, Inputs, Kind, Output,
-    Stage, StageError, measure, object, typed,
+    Accepts, Artifact, ArtifactType, Context, FeatureTable, Field, Foreseen, InputSpec, Inputs,
+    Kind, Output, Stage, StageError, TableShape, measure, object, typed,
 };
 use crate::data::Features;
 use crate::data::hog::{BlockNorm, Hog, Interpolation};
@@ -134,5 +134,11 @@ impl Stage for HogStage {
             "extract_test_seconds": test_cost.seconds,
         });
         Ok(Output { artifact: Artifact::Features(table), reusable: true, notes: object(notes) })
+    }
+
+    fn foresee_shape(&self, foreseen: &Foreseen) -> Option<TableShape> {
+        let data = foreseen.shape("data")?;
+        let n_features = self.hog().n_features(data.image?).ok()?;
+        Some(TableShape { n_features, is_bytes: false, image: None, ..data })
     }
 }

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Accepts, Artifact, ArtifactType, Context, Field, InputSpec, Inputs, Kind, Output, Stage,
-    StageError, typed,
+    Accepts, Artifact, ArtifactType, Context, Field, Foreseen, InputSpec, Inputs, Kind, Output,
+    Stage, StageError, TableShape, typed,
 };
 use crate::data;
 
@@ -58,5 +58,11 @@ impl Stage for SplitStage {
         let data = inputs.one("data").artifact.dataset();
         let split = data::split_train(data, self.test_size, self.stratified, context.seed)?;
         Ok(Output { artifact: Artifact::Dataset(split), reusable: true, notes: Map::new() })
+    }
+
+    fn foresee_shape(&self, foreseen: &Foreseen) -> Option<TableShape> {
+        let whole = foreseen.shape("data")?;
+        let n_test = (self.test_size * whole.n_train as f64).round() as usize;
+        Some(TableShape { n_train: whole.n_train - n_test, n_test, ..whole })
     }
 }

@@ -76,7 +76,7 @@ fn one_fold(
 }
 
 /// Share of equal labels.
-pub(super) fn accuracy(predicted: &Labels, labels: &Labels) -> f64 {
+pub(in crate::learn) fn accuracy(predicted: &Labels, labels: &Labels) -> f64 {
     let n_right = predicted.iter().zip(labels).filter(|(found, label)| found == label).count();
     n_right as f64 / labels.len() as f64
 }

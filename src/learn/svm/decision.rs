@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::block::{Block, stop_if};
 use super::gram::{Panel, first_not_finite, normalised};
 use super::linear::LinearWeights;
-use super::model::{Svc, pair_idx};
+use super::model::{Svc, pair_idx, pairs};
 use super::params::SvcError;
 use crate::data::{Features, Labels};
 use crate::kernels::{Cpu, smo};
@@ -145,25 +145,6 @@ impl Svc {
         Ok(sums)
     }
 
-    /// Votes and summed decisions of one sample, `[n_classes]` each.
-    fn vote(&self, decisions: &ArrayView1<f32>) -> (Vec<u32>, Vec<f64>) {
-        let n_classes = self.classes.len();
-        let (mut votes, mut confidence) = (vec![0; n_classes], vec![0.0; n_classes]);
-        for ((first, second), &decision) in self.pairs().zip(decisions) {
-            votes[if decision > 0.0 { first } else { second }] += 1;
-            confidence[first] += f64::from(decision);
-            confidence[second] -= f64::from(decision);
-        }
-        (votes, confidence)
-    }
-
-    /// Votes plus the summed decisions squashed into (-1/3, 1/3), `[n_classes]`.
-    fn scores(&self, decisions: &ArrayView1<f32>) -> Vec<f64> {
-        let (votes, confidence) = self.vote(decisions);
-        let squashed = confidence.iter().map(|sum| sum / (3.0 * (sum.abs() + 1.0)));
-        votes.into_iter().zip(squashed).map(|(votes, part)| f64::from(votes) + part).collect()
-    }
-
     /// One-vs-rest shaped scores `[n_samples, n_classes]`, as scikit-learn's with
     /// `decision_function_shape = "ovr"`: votes plus the summed decisions squashed into
     /// (-1/3, 1/3). The shape `"ovo"` is [`Svc::pairwise_decision`].
@@ -172,11 +153,13 @@ impl Svc {
     /// As [`Svc::pairwise_decision`].
     pub fn decision_function(&self, features: &Features) -> Result<Array2<f32>, SvcError> {
         let decisions = self.pairwise_decision(features)?;
-        let mut scores = Array2::zeros((decisions.nrows(), self.classes.len()));
-        for (decisions, mut line) in decisions.rows().into_iter().zip(scores.rows_mut()) {
-            line.iter_mut().zip(self.scores(&decisions)).for_each(|(to, score)| *to = score as f32);
+        let n_classes = self.classes.len();
+        let mut all = Array2::zeros((decisions.nrows(), n_classes));
+        for (decisions, mut line) in decisions.rows().into_iter().zip(all.rows_mut()) {
+            let scores = scores(n_classes, decisions.iter().copied());
+            line.iter_mut().zip(scores).for_each(|(to, score)| *to = score as f32);
         }
-        Ok(scores)
+        Ok(all)
     }
 
     /// The class with most votes of each sample; of equals the first, or with `break_ties` and more
@@ -198,14 +181,42 @@ impl Svc {
         progress: &dyn Progress,
     ) -> Result<Labels, SvcError> {
         let decisions = self.pairwise_decision_with(features, progress)?;
-        let breaks_ties = self.break_ties && self.classes.len() > 2;
-        let winner = |decisions: ArrayView1<f32>| {
-            self.classes[match breaks_ties {
-                true => first_largest(&self.scores(&decisions)),
-                false => first_largest(&self.vote(&decisions).0),
-            }]
+        let n_classes = self.classes.len();
+        let label = |decisions: ArrayView1<f32>| {
+            self.classes[winner(n_classes, decisions.iter().copied(), self.break_ties)]
         };
-        Ok(decisions.rows().into_iter().map(winner).collect())
+        Ok(decisions.rows().into_iter().map(label).collect())
+    }
+}
+
+/// Votes and summed decisions of one sample, `[n_classes]` each.
+fn vote(n_classes: usize, decisions: impl IntoIterator<Item = f32>) -> (Vec<u32>, Vec<f64>) {
+    let (mut votes, mut confidence) = (vec![0; n_classes], vec![0.0; n_classes]);
+    for ((first, second), decision) in pairs(n_classes).zip(decisions) {
+        votes[if decision > 0.0 { first } else { second }] += 1;
+        confidence[first] += f64::from(decision);
+        confidence[second] -= f64::from(decision);
+    }
+    (votes, confidence)
+}
+
+/// Votes plus the summed decisions squashed into (-1/3, 1/3), `[n_classes]`.
+fn scores(n_classes: usize, decisions: impl IntoIterator<Item = f32>) -> Vec<f64> {
+    let (votes, confidence) = vote(n_classes, decisions);
+    let squashed = confidence.iter().map(|sum| sum / (3.0 * (sum.abs() + 1.0)));
+    votes.into_iter().zip(squashed).map(|(votes, part)| f64::from(votes) + part).collect()
+}
+
+/// Position of the class that the decisions of all pairs speak for.
+pub(super) fn winner(
+    n_classes: usize,
+    decisions: impl IntoIterator<Item = f32>,
+    break_ties: bool,
+) -> usize {
+    if break_ties && n_classes > 2 {
+        first_largest(&scores(n_classes, decisions))
+    } else {
+        first_largest(&vote(n_classes, decisions).0)
     }
 }
 

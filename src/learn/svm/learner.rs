@@ -1,11 +1,15 @@
 //! The support vector classifier as one learner among others.
 
+use std::any::Any;
+
 use serde_json::{Map, Value, json};
 
 use super::model::Svc;
-use super::params::{Kernel, SvcValidParams};
-use crate::data::{Features, Labels, TensorFile};
-use crate::learn::{Classifier, LearnError, Learner, Samples};
+use super::params::{Engine, Kernel, SvcValidParams};
+use super::path::PathFit;
+use crate::data::{Features, Labels, TableShape, TensorFile};
+use crate::learn::model_selection::{FoldScore, Folds, accuracy, cross_validate};
+use crate::learn::{Classifier, LearnError, Learner, NominalCost, Samples};
 use crate::progress::Progress;
 
 impl Learner for SvcValidParams {
@@ -17,6 +21,54 @@ impl Learner for SvcValidParams {
     ) -> Result<Box<dyn Classifier>, LearnError> {
         Ok(Box::new(self.fit_samples(samples, progress)?))
     }
+
+    /// Where the penalty is all that differs.
+    fn shares_work_with(&self, other: &dyn Learner) -> bool {
+        let other: &dyn Any = other;
+        other.downcast_ref::<SvcValidParams>().is_some_and(|other| {
+            self.engine == Engine::Native && *self == SvcValidParams { c: self.c, ..other.clone() }
+        })
+    }
+
+    fn cross_validate(
+        &self,
+        learners: &[&dyn Learner],
+        samples: Samples,
+        folds: &Folds,
+        seed: u64,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Vec<FoldScore>>, LearnError> {
+        if self.engine == Engine::Linfa {
+            return Ok(vec![cross_validate(self, samples, folds, seed, progress)?]);
+        }
+        let cs: Vec<f64> = learners
+            .iter()
+            .filter_map(|learner| (*learner as &dyn Any).downcast_ref::<SvcValidParams>())
+            .map(|params| params.c)
+            .collect();
+        let held_out: Vec<Labels> = (0..folds.n_folds())
+            .map(|fold| folds.held_out(fold).iter().map(|&row| samples.labels[row]).collect())
+            .collect();
+        let path = self.fit_path(samples, folds, &cs, progress)?;
+        let score = |fit: &PathFit, labels: &Labels| FoldScore {
+            accuracy: accuracy(&fit.predicted, labels),
+            fit_seconds: fit.fit_seconds,
+            score_seconds: fit.predict_seconds,
+            warning: (!fit.converged).then(|| not_converged(fit.max_kkt_gap)),
+        };
+        let scores = |fits: &Vec<PathFit>| {
+            fits.iter().zip(&held_out).map(|(fit, labels)| score(fit, labels)).collect()
+        };
+        Ok(path.iter().map(scores).collect())
+    }
+
+    fn nominal_cost(&self, shape: &TableShape, n_threads: usize) -> Option<NominalCost> {
+        SvcValidParams::nominal_cost(self, shape, n_threads)
+    }
+}
+
+fn not_converged(gap: f64) -> String {
+    format!("the support vector machine did not converge: its largest KKT gap is {gap:.1e}")
 }
 
 impl Classifier for Svc {
@@ -66,10 +118,7 @@ impl Classifier for Svc {
 
     fn warning(&self) -> Option<String> {
         let report = self.report().filter(|report| !report.converged)?;
-        Some(format!(
-            "the support vector machine did not converge: its largest KKT gap is {:.1e}",
-            report.max_kkt_gap
-        ))
+        Some(not_converged(report.max_kkt_gap))
     }
 }
 

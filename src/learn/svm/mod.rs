@@ -1,9 +1,10 @@
 //! Support vector classification: exact C-SVC, one-vs-one, on bytes or real features.
 
 mod block;
+mod cost;
 mod decision;
 mod gradient;
-mod gram;
+pub(super) mod gram;
 mod kernel_cache;
 mod learner;
 mod libsvm_format;
@@ -13,7 +14,10 @@ mod local;
 mod model;
 mod multiclass;
 mod params;
+mod path;
+mod path_predict;
 mod probability;
+mod schedule;
 mod solver;
 mod storage;
 #[cfg(test)]
@@ -23,4 +27,5 @@ mod working_set;
 
 pub use model::{FitReport, PairReport, Svc};
 pub use params::{ClassWeight, Engine, Gamma, Kernel, SvcError, SvcParams, SvcValidParams};
+pub use path::PathFit;
 pub use probability::{Sigmoid, couple};

@@ -149,9 +149,7 @@ impl Svc {
 
     /// Pairs of positions in `classes`, in LIBSVM's order: 01, 02, …, 12, ….
     pub(super) fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
-        let n_classes = self.classes.len();
-        (0..n_classes)
-            .flat_map(move |first| (first + 1..n_classes).map(move |second| (first, second)))
+        pairs(self.classes.len())
     }
 
     /// For each class its rows among the support vectors.
@@ -170,6 +168,11 @@ impl Svc {
             [line * self.support.n_samples()..];
         &line[start..start + self.n_support[class]]
     }
+}
+
+/// Pairs of positions of classes, in LIBSVM's order.
+pub(super) fn pairs(n_classes: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..n_classes).flat_map(move |first| (first + 1..n_classes).map(move |second| (first, second)))
 }
 
 /// Place of the pair of two positions in `classes`.

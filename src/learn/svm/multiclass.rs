@@ -14,6 +14,7 @@ use super::linfa_engine;
 use super::model::{FitReport, PairReport, Svc};
 use super::params::{Engine, SvcError, SvcValidParams};
 use super::probability::{self, Sigmoid};
+use super::schedule;
 use super::solver::{self, Pair, Solution};
 use super::weights::{bounds_of, check, rows_by_class};
 use crate::data::{Features, Labels};
@@ -58,7 +59,7 @@ impl SvcValidParams {
             return Err(SvcError::NotFinite { row, column, found });
         }
         stop_if(progress)?;
-        let bounds = bounds_of(self, samples, &classes)?;
+        let bounds = bounds_of(self, samples, &classes, |_| true)?;
         let rows_of = rows_by_class(samples.labels, &classes, |row| bounds[row] > 0.0);
         let resolved = Resolved::new(self.kernel, features);
         if self.engine == Engine::Linfa {
@@ -73,30 +74,26 @@ impl SvcValidParams {
         let pairs = pairs_of(&rows_of);
         let n_done = AtomicU64::new(0);
         let n_pairs = pairs.len() as u64;
-        let solutions = pairs
-            .par_iter()
-            .with_max_len(1)
-            .map(|pair| {
-                let bounds: Vec<f64> = pair.rows().map(|row| bounds[row]).collect();
-                let solution = match self.engine {
-                    Engine::Native => {
-                        solver::solve(&cache, pair, &bounds, self.tol, self.max_iter, progress)?
-                    }
-                    Engine::Linfa => {
-                        linfa_engine::solve(&cache, pair, &bounds, self.tol, progress)?
-                    }
-                };
-                let sigmoid = match self.probability {
-                    true => Some(probability::fit_pair(
-                        self, &cache, pair, &bounds, &solution, progress,
-                    )?),
-                    false => None,
-                };
-                let done = n_done.fetch_add(1, Ordering::Relaxed) + 1;
-                progress.update(done, n_pairs, &format!("gap {:.1e}", solution.gap));
-                Ok((solution, sigmoid))
-            })
-            .collect::<Result<Vec<_>, SvcError>>()?;
+        let costs = schedule::costs(features, &pairs, &rows_of);
+        let solutions = schedule::by_cost(&costs, |idx| {
+            let pair = &pairs[idx];
+            let bounds: Vec<f64> = pair.rows().map(|row| bounds[row]).collect();
+            let solution = match self.engine {
+                Engine::Native => {
+                    solver::solve(&cache, pair, &bounds, self.tol, self.max_iter, progress)?
+                }
+                Engine::Linfa => linfa_engine::solve(&cache, pair, &bounds, self.tol, progress)?,
+            };
+            let sigmoid = match self.probability {
+                true => {
+                    Some(probability::fit_pair(self, &cache, pair, &bounds, &solution, progress)?)
+                }
+                false => None,
+            };
+            let done = n_done.fetch_add(1, Ordering::Relaxed) + 1;
+            progress.update(done, n_pairs, &format!("gap {:.1e}", solution.gap));
+            Ok((solution, sigmoid))
+        })?;
         let (solutions, sigmoids): (Vec<Solution>, Vec<Option<Sigmoid>>) =
             solutions.into_iter().unzip();
         let cost = cache.into_cost();
@@ -108,7 +105,7 @@ impl SvcValidParams {
 }
 
 /// Every pair of classes in LIBSVM's order.
-fn pairs_of(rows_of: &[Vec<usize>]) -> Vec<Pair<'_>> {
+pub(super) fn pairs_of(rows_of: &[Vec<usize>]) -> Vec<Pair<'_>> {
     (0..rows_of.len())
         .flat_map(|first| (first + 1..rows_of.len()).map(move |second| (first, second)))
         .map(|(first, second)| Pair {

@@ -57,6 +57,15 @@ impl Solution {
         let y = |t: usize| if t < self.n_first { 1.0 } else { -1.0 };
         self.value.iter().enumerate().map(move |(t, value)| y(t) - value + self.bias)
     }
+
+    /// Rows and multipliers of the support vectors of each class.
+    pub fn support(&self, pair: &Pair) -> [Vec<(usize, f64)>; 2] {
+        let (first, second) = self.beta.split_at(self.n_first);
+        [(pair.first_rows, first), (pair.second_rows, second)].map(|(rows, beta)| {
+            let all = rows.iter().copied().zip(beta.iter().copied());
+            all.filter(|(_, beta)| *beta != 0.0).collect()
+        })
+    }
 }
 
 /// A pair: positions of the samples of both classes in the cache's features.

@@ -32,23 +32,31 @@ pub(super) fn check(samples: Samples) -> Result<Vec<usize>, SvcError> {
     }
 }
 
-/// Bound of every sample's multiplier, `[n_samples]`; every class has one above 0.
+/// Bound of every sample's multiplier, `[n_samples]`, on a fit to the rows that `keep` tells; 0 for
+/// the others. Two classes at least, and every class that is kept, have one above 0.
 pub(super) fn bounds_of(
     params: &SvcValidParams,
     samples: Samples,
     classes: &[usize],
+    keep: impl Fn(usize) -> bool,
 ) -> Result<Vec<f64>, SvcError> {
-    let n_samples = samples.labels.len();
-    let mut bounds = vec![0.0; n_samples];
-    for (&class, rows) in classes.iter().zip(rows_by_class(samples.labels, classes, |_| true)) {
+    let rows_of = rows_by_class(samples.labels, classes, keep);
+    let kept = || classes.iter().zip(&rows_of).filter(|(_, rows)| !rows.is_empty());
+    let n_samples: usize = rows_of.iter().map(Vec::len).sum();
+    let n_classes = kept().count();
+    if let (1, Some((&class, _))) = (n_classes, kept().next()) {
+        return Err(SvcError::OneClass { n_samples, class });
+    }
+    let mut bounds = vec![0.0; samples.labels.len()];
+    for (&class, rows) in kept() {
         let of_class = match &params.class_weight {
             ClassWeight::Uniform => 1.0,
-            ClassWeight::Balanced => n_samples as f64 / (classes.len() * rows.len()) as f64,
+            ClassWeight::Balanced => n_samples as f64 / (n_classes * rows.len()) as f64,
             ClassWeight::PerClass(weights) => {
                 weights.iter().rfind(|(of, _)| *of == class).map_or(1.0, |&(_, weight)| weight)
             }
         };
-        for &row in &rows {
+        for &row in rows {
             let weight = samples.weights.map_or(1.0, |weights| weights[row]);
             bounds[row] = params.c * of_class * weight;
             if !bounds[row].is_finite() {
