@@ -9,6 +9,7 @@ mod errors;
 mod images;
 mod interruption;
 mod libsvm;
+mod model;
 mod project;
 mod real_data;
 mod run;

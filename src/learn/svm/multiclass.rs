@@ -85,7 +85,9 @@ impl SvcValidParams {
                 Engine::Linfa => linfa_engine::solve(&cache, pair, &bounds, self.tol, progress)?,
             };
             let sigmoid = match self.probability {
-                true => Some(probability::fit_pair(self, &cache, pair, &bounds, progress)?),
+                true => {
+                    Some(probability::fit_pair(self, &cache, pair, &bounds, &solution, progress)?)
+                }
                 false => None,
             };
             let done = n_done.fetch_add(1, Ordering::Relaxed) + 1;

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::kernel_cache::KernelCache;
 use super::model::Svc;
 use super::params::{SvcError, SvcValidParams};
-use super::solver::{self, Pair};
+use super::solver::{self, Pair, Solution};
 use crate::data::{Features, Rng};
 use crate::progress::{Progress, Silent};
 
@@ -109,12 +109,14 @@ impl Sigmoid {
 }
 
 /// Fits the sigmoid of one pair. A held-out fold is a bound of 0: its decisions come with the
-/// solution, and all folds share the kernel values of the fit itself.
+/// solution. The folds share the kernel values of the fit on all samples and start from its
+/// solution `whole`.
 pub(super) fn fit_pair(
     params: &SvcValidParams,
     cache: &KernelCache,
     pair: &Pair,
     bounds: &[f64],
+    whole: &Solution,
     progress: &dyn Progress,
 ) -> Result<Sigmoid, SvcError> {
     let n_first = pair.first_rows.len();
@@ -130,8 +132,10 @@ pub(super) fn fit_pair(
         let is_left = |side: &[f64]| side.iter().any(|&bound| bound > 0.0);
         match (is_left(first), is_left(second)) {
             (true, true) => {
+                let (tol, max_iter) = (params.tol, params.max_iter);
+                let start = (whole, 1.0);
                 let solution =
-                    solver::solve(cache, pair, &bounds, params.tol, params.max_iter, progress)?;
+                    solver::solve_from(cache, pair, &bounds, tol, max_iter, start, progress)?;
                 let all: Vec<f64> = solution.decisions().collect();
                 held_out.iter().for_each(|&t| decisions[t] = all[t]);
             }
