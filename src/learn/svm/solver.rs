@@ -31,9 +31,10 @@ use crate::progress::Progress;
 /// 10.2 (`cargo bench --bench svm -- pixels`) and 7.3, 5.6, 6.9 (`-- relu128`). Few samples mean
 /// more rounds, each of which reads a class again: at 5,408 features that is what costs.
 const WORKING_SET: usize = 512;
-fn working_set() -> usize {
-    std::env::var("WSS").map_or(WORKING_SET, |v| v.parse().unwrap())
-}
+
+/// The same for a linear kernel, whose free multipliers are as many as its features: they should fit.
+/// CPU seconds as above (`pixels,linear,1`) for 256, 512, 1024, 2048: 58, 6.5, 5.5, 10.
+const LINEAR_WORKING_SET: usize = 1024;
 
 /// Solution of one pair.
 pub(super) struct Solution {
@@ -278,10 +279,16 @@ impl<'a> Solver<'a> {
     /// Rounds of working sets until `tol` or `max_iter` is reached; true if no step was possible.
     fn descend(&mut self, tol: f64, max_iter: u64) -> Result<bool, SvcError> {
         let cpu = Cpu::detect();
+        let size = match self.cache.resolved.kernel {
+            Kernel::Linear => {
+                self.cache.features.n_features().clamp(WORKING_SET, LINEAR_WORKING_SET)
+            }
+            _ => WORKING_SET,
+        };
         let (mut top, mut bottom) = self.state.extremes();
         while top - bottom > tol && self.n_iterations < max_iter {
             stop_if(self.progress)?;
-            let working = next_working_set(&self.state, self.local.working(), working_set());
+            let working = next_working_set(&self.state, self.local.working(), size);
             self.local.load(self.cache, &self.rows, &self.state, working, self.progress)?;
             let tolerance = (0.1 * (top - bottom)).max(0.5 * tol);
             let n_steps = self.local.solve(cpu, tolerance, max_iter - self.n_iterations);
