@@ -6,17 +6,19 @@
 //!
 //! ```text
 //! cli                one file per subcommand; alone uses clap, alone prints
-//! engine             graph, plan, run, journal
+//! engine   bench     graph, plan, run, journal │ implementations side by side, what size costs
 //! config   cache     TOML -> checked and typed │ keys, store, locks
 //! stage              one file per stage kind; thin
 //! learn nn report    classical learners (linfa) │ networks (candle) │ tables, figures, HTML
 //! metrics            pure functions of labels and scores; significance tests
 //! data               images, labels, readers, registry, splits, seeded generator
 //! kernels progress   all unsafe and SIMD code │ the one way up for progress and interruption
+//! meter              what a piece of work costs: wall time, CPU time, peak memory
 //! nearest            the nearest known name to a misspelt one
 //! ```
 #![deny(unsafe_code)]
 
+pub mod bench;
 pub mod cache;
 pub mod cli;
 pub mod config;
@@ -24,6 +26,7 @@ pub mod data;
 pub mod engine;
 pub mod kernels;
 pub mod learn;
+pub mod meter;
 pub mod metrics;
 pub mod nearest;
 pub mod nn;

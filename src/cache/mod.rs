@@ -4,6 +4,7 @@
 //! .pipeline/v1/objects/DIGEST               one artifact, named by its BLAKE3 digest
 //!              keys/KEY.json                what made which object, and at what cost
 //!              last/PIPELINE/STAGE.json     what a stage was last time: `plan` says what changed
+//!              bench/LEARNER.json           fits of the newest bench, from which costs are foretold
 //!              locks/KEY                    held while a process makes the artifact of a key
 //!              scratch/KEY/                 checkpoints of a stage that has not finished
 //!              tmp/                         files being written; renamed into place when whole

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::key::Provenance;
+use crate::stage::{PastRun, TableShape};
 
 /// What it took to make an artifact.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,15 @@ pub struct Cost {
     /// The stage's own figures that differ from run to run ([`crate::stage::Output::notes`]).
     #[serde(default)]
     pub notes: Map<String, Value>,
+    /// Each input with the shape of its tables, in the order of the kind; forecasts compare with it.
+    #[serde(default)]
+    pub inputs: Vec<(String, Option<TableShape>)>,
+    /// Shape of the tables in the artifact.
+    #[serde(default)]
+    pub output: Option<TableShape>,
+    /// Threads of the process; 0 if that was not recorded.
+    #[serde(default)]
+    pub n_threads: usize,
 }
 
 /// One stored artifact.
@@ -35,6 +45,23 @@ pub struct Record {
     pub cost: Cost,
     /// When it was made, UTC, RFC 3339.
     pub created: String,
+}
+
+impl Record {
+    /// What it tells forecasts.
+    pub(super) fn past_run(self) -> PastRun {
+        PastRun {
+            kind: self.provenance.kind,
+            version: self.provenance.version,
+            params: self.provenance.params,
+            inputs: self.cost.inputs,
+            output: self.cost.output,
+            n_threads: self.cost.n_threads,
+            seconds: self.cost.seconds,
+            peak_rss_bytes: self.cost.peak_rss_bytes,
+            created: self.created,
+        }
+    }
 }
 
 /// What a stage of a pipeline was when it was last resolved; `plan` compares with it.

@@ -13,6 +13,7 @@ use super::error::{CacheError, at};
 use super::key::{Provenance, is_digest};
 use super::lock::{self, KeyLock};
 use super::record::{Cost, LastRun, Record};
+use crate::stage::PastRun;
 
 /// Raised when the layout changes; other versions live beside it, untouched.
 const LAYOUT: &str = "v1";
@@ -47,7 +48,7 @@ impl Store {
     /// If the directory cannot be created or written.
     pub fn open(dir: &Path) -> Result<Store, CacheError> {
         let store = Store { root: dir.join(LAYOUT) };
-        for room in ["objects", "keys", "last", "locks", "scratch", "tmp"] {
+        for room in ["objects", "keys", "last", "bench", "locks", "scratch", "tmp"] {
             let path = store.root.join(room);
             fs::create_dir_all(&path).map_err(at("create", &path))?;
         }
@@ -207,6 +208,34 @@ impl Store {
             fs::create_dir_all(dir).map_err(at("create", dir))?;
         }
         self.write_json(&path, "last", last)
+    }
+
+    /// Every run that is remembered: of stages, and of the newest bench of each learner; newest
+    /// first. What is unreadable or was recorded without its threads is passed by.
+    pub fn past_runs(&self) -> Vec<PastRun> {
+        let files = |room: &str| {
+            let entries = fs::read_dir(self.root.join(room)).into_iter().flatten();
+            entries.flatten().map(|entry| entry.path())
+        };
+        let records = files("keys").filter_map(|path| read_json::<Record>(&path).ok().flatten());
+        let benches =
+            files("bench").filter_map(|path| read_json::<Vec<PastRun>>(&path).ok().flatten());
+        let mut runs: Vec<PastRun> =
+            records.map(Record::past_run).chain(benches.flatten()).collect();
+        runs.retain(|run| run.n_threads > 0);
+        // Directories are listed in no order: equal times fall back on what was run.
+        runs.sort_by_cached_key(|run| {
+            std::cmp::Reverse((run.created.clone(), run.kind.clone(), run.seconds.to_bits()))
+        });
+        runs
+    }
+
+    /// Remembers what a bench of `learner` measured in place of an earlier one.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn set_bench(&self, learner: &str, runs: &[PastRun]) -> Result<(), CacheError> {
+        self.write_json(&self.root.join("bench").join(format!("{learner}.json")), "bench", &runs)
     }
 
     /// Where an object lies.

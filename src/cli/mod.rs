@@ -1,6 +1,7 @@
 //! The command line: parse, call, print. One file per subcommand.
 
 mod assemble;
+mod bench;
 mod compare;
 mod data;
 mod list;
@@ -10,6 +11,7 @@ mod observer;
 mod outcome;
 mod plan;
 mod run;
+mod run_place;
 mod target;
 
 use std::io::IsTerminal;
@@ -40,6 +42,8 @@ enum Command {
     List(list::Args),
     /// Compare the models of finished runs in one table.
     Compare(compare::Args),
+    /// Time implementations of a learner side by side, and foretell larger sizes.
+    Bench(bench::Args),
     /// Show or export a fitted model of a run.
     Model(model::ModelArgs),
     /// Fetch, verify or show data sets.
@@ -57,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(args),
         Command::List(args) => list::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Model(args) => model::run(args),
         Command::Data(args) => observer::Terminal::new(std::io::stderr().is_terminal())
             .and_then(|terminal| data::run(args, &terminal)),

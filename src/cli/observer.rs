@@ -41,7 +41,8 @@ impl Terminal {
         Ok(Terminal { draws, bar: Mutex::new(ProgressBar::hidden()) })
     }
 
-    fn print(&self, line: &str) {
+    /// A line on stderr, above what is drawn.
+    pub fn print(&self, line: &str) {
         self.bar().suspend(|| say(line));
     }
 

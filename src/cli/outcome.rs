@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::bench::BenchError;
 use crate::cache::CacheError;
 use crate::config::ConfigError;
 use crate::data::DataError;
@@ -50,6 +51,7 @@ pub fn exit_code(done: anyhow::Result<()>) -> ExitCode {
         say(&format!("\nhint: {hint}"));
     }
     let is_usage = error.downcast_ref::<UsageError>().is_some()
+        || error.downcast_ref().is_some_and(BenchError::is_usage)
         || matches!(error.downcast_ref(), Some(ReportError::RunNotFound { .. }));
     ExitCode::from(if is_usage { USAGE } else { 1 })
 }
@@ -63,6 +65,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
     let of = error.downcast_ref::<UsageError>().and_then(|e| e.hint.clone());
     of.or_else(|| error.downcast_ref::<EngineError>().and_then(EngineError::hint))
         .or_else(|| error.downcast_ref::<CacheError>().and_then(CacheError::hint))
+        .or_else(|| error.downcast_ref::<BenchError>().and_then(BenchError::hint))
         .or_else(|| error.downcast_ref::<DataError>().and_then(DataError::hint))
         .or_else(|| error.downcast_ref::<ReportError>().and_then(ReportError::hint))
 }

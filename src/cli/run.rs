@@ -1,14 +1,13 @@
 //! `pipeline run`: run a pipeline and write its report.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
-
-use anyhow::Context as _;
+use std::path::PathBuf;
 
 use super::assemble::{RunFacts, assemble};
 use super::machine;
 use super::observer::{Terminal, human};
 use super::outcome::UsageError;
+use super::run_place::{check_writable, command_line, run_name};
 use super::target::{Job, Target};
 use crate::engine::{self, RunOptions, Status};
 use crate::report;
@@ -90,24 +89,6 @@ fn evaluation_stage(job: &Job) -> anyhow::Result<String> {
     }
 }
 
-/// Finds out before the work whether its result can be written: makes and removes a file in the
-/// nearest directory that exists.
-fn check_writable(directory: &Path) -> anyhow::Result<()> {
-    let existing = directory.ancestors().find(|path| path.symlink_metadata().is_ok());
-    let place = existing.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::tempfile_in(place)
-        .map(drop)
-        .with_context(|| format!("cannot write reports into `{}`", directory.display()))
-}
-
-/// The UTC start time, with a number if another run began in the same second.
-fn run_name(directory: &Path, started: jiff::Timestamp) -> String {
-    let name = started.strftime("%Y%m%dT%H%M%SZ").to_string();
-    let free = |name: &String| !directory.join(name).exists();
-    let numbered = (2..).map(|nth| format!("{name}-{nth}"));
-    std::iter::once(name.clone()).chain(numbered).find(free).unwrap_or(name)
-}
-
 /// The resolved pipeline under a comment that says how the run was made.
 fn provenance(job: &Job, run: &str) -> String {
     format!(
@@ -118,14 +99,4 @@ fn provenance(job: &Job, run: &str) -> String {
         command_line(),
         job.pipeline.to_toml()
     )
-}
-
-/// The command line as it can be typed again.
-fn command_line() -> String {
-    let words = std::env::args().skip(1).map(|word| {
-        let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./=:,+@".contains(c));
-        if plain { word } else { format!("'{}'", word.replace('\'', "'\\''")) }
-    });
-    let words: Vec<String> = words.collect();
-    format!("pipeline {}", words.join(" ").replace('\n', " "))
 }

@@ -150,14 +150,15 @@ pub fn sources(explicit: Option<PathBuf>) -> Sources {
 }
 
 /// A missing `--data` is an error even where the cache would need no data.
-fn check_directory(path: &Path) -> anyhow::Result<()> {
+pub fn check_directory(path: &Path) -> anyhow::Result<()> {
     let metadata = std::fs::metadata(path)
         .with_context(|| format!("`--data {}` cannot be read", path.display()))?;
     anyhow::ensure!(metadata.is_dir(), "`--data {}` is not a directory", path.display());
     Ok(())
 }
 
-fn set_threads(wanted: Option<u16>) -> anyhow::Result<usize> {
+/// Sets the number of threads of the process.
+pub fn set_threads(wanted: Option<u16>) -> anyhow::Result<usize> {
     let all = std::thread::available_parallelism().map_or(1, usize::from);
     let n_threads = wanted.map_or(all, usize::from);
     rayon::ThreadPoolBuilder::new()

@@ -456,6 +456,40 @@ fn a_default_and_the_same_value_written_out_are_equal() {
 }
 
 #[test]
+fn a_list_of_whole_numbers_is_read_and_a_wrong_one_says_which_item() {
+    static LISTS: Kind = Kind {
+        name: "lists",
+        doc: "Lists.",
+        version: 1,
+        seeded: false,
+        inputs: &[],
+        cost_only: &[],
+        fields: &[field("cells", Accepts::IntegerList { min: 1, max: 64 }, Some("[4, 7]"))],
+        produces: ArtifactType::Features,
+        build: never,
+    };
+    static KINDS: [&Kind; 1] = [&LISTS];
+    let parse = |value: &str| {
+        let text = format!("name = \"x\"\n[stage.a]\nkind = \"lists\"\n{value}");
+        Pipeline::parse(&text, "x", &KINDS, &Overrides::default())
+    };
+    let read = parse("cells = [4, 7]").unwrap();
+    assert_eq!(read, parse("").unwrap());
+    assert_eq!(Pipeline::parse(&read.to_toml(), "x", &KINDS, &Overrides::default()), Ok(read));
+    for (value, hint) in [
+        ("cells = [4, 0]", "hint: the list holds `0`"),
+        ("cells = [4, 4]", "hint: `4` stands twice"),
+        ("cells = []", "hint: the list is empty"),
+        ("cells = [4, 7.5]", "hint: the list holds `7.5`"),
+        ("cells = 4", "hint: write `[4]`"),
+        ("cells = \"4,7\"", "a list of different whole numbers from 1 to 64, found `4,7`"),
+    ] {
+        let error = parse(value).unwrap_err().to_string();
+        assert!(error.contains(hint), "{value}: {error}");
+    }
+}
+
+#[test]
 fn nearest_finds_slips_and_parts_but_no_strangers() {
     let names = ["fashion-mnist", "garments", "svm_rbf"];
     for (typed, meant) in [

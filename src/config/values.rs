@@ -13,6 +13,9 @@ pub fn allowed(accepts: &Accepts) -> String {
         Accepts::Boolean => "`true` or `false`".to_owned(),
         Accepts::Integer { min, max: i64::MAX } => format!("a whole number, at least {min}"),
         Accepts::Integer { min, max } => format!("a whole number from {min} to {max}"),
+        Accepts::IntegerList { min, max } => {
+            format!("a list of different whole numbers from {min} to {max}")
+        }
         Accepts::Number { min, max, above_min } => number_range(*min, *max, *above_min),
         Accepts::WordOrNumber { words, above } => {
             format!("{} or {}", one_of(words), number_range(*above, f64::INFINITY, true))
@@ -66,14 +69,15 @@ pub(super) fn check(accepts: &Accepts, node: &Node) -> Result<Value, Option<Stri
             _ => Err(None),
         },
         Accepts::Integer { min, max } => match node.value {
-            Shape::Integer(integer) => i64::try_from(integer)
-                .ok()
-                .filter(|integer| (min..=max).contains(&integer))
-                .map(Value::from)
-                .ok_or(None),
+            Shape::Integer(_) => integer(node, *min, *max).map(Value::from).ok_or(None),
             Shape::Float(float) if float.fract() == 0.0 && float.abs() < 1e15 => {
                 Err(Some(format!("write `{float}`")))
             }
+            _ => Err(None),
+        },
+        Accepts::IntegerList { min, max } => match &node.value {
+            Shape::List(items) => integers(items, *min, *max).map(Value::from).map_err(Some),
+            Shape::Integer(integer) => Err(Some(format!("write `[{integer}]`"))),
             _ => Err(None),
         },
         Accepts::Number { min, max, above_min } => number(node)
@@ -108,6 +112,24 @@ pub(super) fn normal_form(accepts: &Accepts, value: Value) -> Value {
         }
         _ => value,
     }
+}
+
+fn integer(node: &Node, min: i64, max: i64) -> Option<i64> {
+    let Shape::Integer(integer) = node.value else { return None };
+    i64::try_from(integer).ok().filter(|integer| (min..=max).contains(integer))
+}
+
+/// The list, or which of its items is wrong.
+fn integers(items: &[Node], min: i64, max: i64) -> Result<Vec<i64>, String> {
+    let mut list = Vec::with_capacity(items.len());
+    for item in items {
+        match integer(item, min, max) {
+            Some(value) if list.contains(&value) => return Err(format!("`{value}` stands twice")),
+            Some(value) => list.push(value),
+            None => return Err(format!("the list holds {}", item.describe())),
+        }
+    }
+    if list.is_empty() { Err("the list is empty".to_owned()) } else { Ok(list) }
 }
 
 fn number(node: &Node) -> Option<f64> {

@@ -168,7 +168,7 @@ pub enum DataError {
         known: Vec<&'static str>,
     },
     /// A share of rows to hold out is not in `[0, 1)`.
-    #[error("validation share {found} is out of range, expected 0 <= share < 1")]
+    #[error("share {found} of held-out rows is out of range, expected 0 <= share < 1")]
     ShareOutOfRange {
         /// Share asked for.
         found: f64,
@@ -184,6 +184,42 @@ pub enum DataError {
         n_rows: usize,
         /// Share asked for.
         share: f64,
+    },
+    /// A subset is larger than the training rows, or cannot hold every class.
+    #[error(
+        "a subset of {found} training rows is out of range, expected {n_classes} (one of each \
+         class) to {n_rows}"
+    )]
+    SubsetSize {
+        /// Rows asked for.
+        found: usize,
+        /// Training rows there are.
+        n_rows: usize,
+        /// Number of classes.
+        n_classes: usize,
+    },
+    /// A split leaves nothing to test with.
+    #[error("a share of {share} of {n_rows} rows is no test image")]
+    NoTestImages {
+        /// Share asked for.
+        share: f64,
+        /// Rows there are.
+        n_rows: usize,
+    },
+    /// Not even one block of cells fits into an image.
+    #[error(
+        "cells of {cell} pixels in blocks of {block} cells need images of at least {needed} x \
+         {needed} pixels, found {} x {}", .found[0], .found[1]
+    )]
+    ImageTooSmallForHog {
+        /// Side of a cell, pixels.
+        cell: usize,
+        /// Cells along the side of a block.
+        block: usize,
+        /// Side of a block, pixels.
+        needed: usize,
+        /// Height and width of the images.
+        found: [usize; 2],
     },
     /// A picture could not be written.
     #[error("cannot encode a PNG image: {reason}")]
@@ -237,9 +273,15 @@ impl DataError {
             UnknownDataset { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
+            NoTestImages { .. } => Some("hold out a larger share".into()),
+            ImageTooSmallForHog { .. } => Some("take smaller cells or blocks".into()),
             ShareOutOfRange { .. } | ClassWithoutTraining { .. } => {
                 Some("hold out a smaller share".into())
             }
+            SubsetSize { found, n_rows, .. } if found > n_rows => {
+                Some(format!("the data set has {n_rows} training rows: ask for at most that"))
+            }
+            SubsetSize { .. } => Some("ask for more rows".into()),
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::download::{Patience, Wanted, download, remove_leftovers, sha256_of};
-use super::{DataError, Dataset, ImageSet, ImageShape, Labels, Sources, garments, idx};
+use super::{DataError, Dataset, ImageSet, ImageShape, Labels, Sources, TableShape, garments, idx};
 use crate::nearest::nearest;
 use crate::progress::Progress;
 
@@ -85,6 +85,16 @@ impl FileCheck {
             Some(DataError::MissingFile { .. }) => "missing",
             Some(_) => "damaged",
         }
+    }
+}
+
+/// What [`load`] will give, where that is known without looking.
+pub fn known_shape(name: &str) -> Option<TableShape> {
+    let image = ImageShape { height: 28, width: 28, channels: 1 };
+    match name {
+        "fashion-mnist" | "garments" => Some(TableShape::images(60_000, 10_000, image, 10)),
+        "garments-small" => Some(TableShape::images(2_000, 500, image, 10)),
+        _ => None,
     }
 }
 

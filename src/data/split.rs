@@ -1,6 +1,7 @@
-//! Which training rows are held out for validation.
+//! Which training rows are held out, for validation or as a test set of their own.
 
-use super::{DataError, Labels, Rng};
+use super::{DataError, Dataset, ImageSet, Labels, Rng};
+use ndarray::Axis;
 
 /// Rows to hold out, ascending: `round(share * n)` of them.
 ///
@@ -10,6 +11,60 @@ use super::{DataError, Labels, Rng};
 ///
 /// # Panics   if a label is not below `n_classes`
 pub fn validation_split(
+    labels: &Labels,
+    n_classes: usize,
+    share: f64,
+    stratified: bool,
+    seed: u64,
+) -> Result<Vec<usize>, DataError> {
+    hold_out("validation-split", labels, n_classes, share, stratified, seed)
+}
+
+/// The data set whose test images are a share of the training images of `data`, drawn as
+/// [`validation_split`] draws (from a stream of its own); the test images of `data` are gone. Rows
+/// stay in order, and rows held out for validation stay so where they are not test images now.
+///
+/// # Errors   a share out of range, or one that leaves nothing to train on or to test with
+pub fn split_train(
+    data: &Dataset,
+    test_size: f64,
+    stratified: bool,
+    seed: u64,
+) -> Result<Dataset, DataError> {
+    let labels = &data.train.labels;
+    let test_idx = hold_out("test-split", labels, data.n_classes(), test_size, stratified, seed)?;
+    if test_idx.is_empty() {
+        return Err(DataError::NoTestImages { share: test_size, n_rows: labels.len() });
+    }
+    let mut is_test = vec![false; data.train.len()];
+    test_idx.iter().for_each(|&row| is_test[row] = true);
+    let train_idx: Vec<usize> = (0..is_test.len()).filter(|&row| !is_test[row]).collect();
+    let mut is_held_out = vec![false; is_test.len()];
+    data.validation_idx.iter().for_each(|&row| is_held_out[row] = true);
+    let validation_idx: Vec<usize> =
+        (0..train_idx.len()).filter(|&at| is_held_out[train_idx[at]]).collect();
+    Ok(Dataset {
+        name: data.name.clone(),
+        class_names: data.class_names.clone(),
+        train: select(&data.train, &train_idx),
+        validation_idx,
+        test: select(&data.train, &test_idx),
+        synthetic: data.synthetic,
+    })
+}
+
+/// The images at `rows`, in that order.
+pub(super) fn select(images: &ImageSet, rows: &[usize]) -> ImageSet {
+    ImageSet {
+        shape: images.shape,
+        pixels: images.pixels.select(Axis(0), rows),
+        labels: images.labels.select(Axis(0), rows),
+    }
+}
+
+/// Rows to hold out; `purpose` names the stream, so that two splits of one seed are independent.
+fn hold_out(
+    purpose: &str,
     labels: &Labels,
     n_classes: usize,
     share: f64,
@@ -29,13 +84,13 @@ pub fn validation_split(
         let mut held_out = Vec::with_capacity(n_held_out);
         for (class, (rows, quota)) in rows_of.iter().zip(quotas).enumerate() {
             let mut drawn = rows.clone();
-            Rng::new(seed, &["validation-split", &class.to_string()]).shuffle(&mut drawn);
+            Rng::new(seed, &[purpose, &class.to_string()]).shuffle(&mut drawn);
             held_out.extend_from_slice(&drawn[..quota]);
         }
         held_out
     } else {
         let mut drawn: Vec<usize> = (0..labels.len()).collect();
-        Rng::new(seed, &["validation-split"]).shuffle(&mut drawn);
+        Rng::new(seed, &[purpose]).shuffle(&mut drawn);
         drawn.truncate(n_held_out);
         drawn
     };

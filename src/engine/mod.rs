@@ -17,7 +17,7 @@
 //! never the other way, and not held while an input is made again: processes cannot deadlock.
 
 mod error;
-mod measure;
+mod forecast;
 mod observer;
 mod plan;
 mod provenance;
@@ -26,6 +26,7 @@ mod run;
 mod tests;
 
 pub use error::EngineError;
+pub use forecast::forecast;
 pub use observer::{Observer, Unobserved};
 pub use plan::{Plan, PlanStatus, PlannedStage, Reason, plan};
 pub use run::{Outcome, RunOptions, StageJournal, Status, run};

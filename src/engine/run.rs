@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use super::measure::Meter;
 use super::observer::{Observer, StageProgress};
 use super::{EngineError, Force, known, provenance};
 use crate::cache::{Cost, KeyLock, LastRun, Lookup, Provenance, Record, Store};
 use crate::config::{Pipeline, StageSpec};
 use crate::data::{Sources, TensorFileError};
+use crate::meter::Meter;
 use crate::stage::{Artifact, Context, Inputs};
 
 /// How to run.
@@ -220,9 +220,17 @@ impl<'a> Executor<'a> {
         self.observer.stage_started(stage);
         let meter = Meter::start();
         let output = stage.stage.run(&inputs, &context);
-        let mut cost = meter.stop();
+        let used = meter.stop();
         let output = output.map_err(|source| EngineError::from_stage(&stage.id, source))?;
-        cost.notes = output.notes;
+        let cost = Cost {
+            seconds: used.seconds,
+            cpu_seconds: used.cpu_seconds,
+            peak_rss_bytes: used.peak_rss_bytes,
+            notes: output.notes,
+            inputs: inputs.shapes(),
+            output: output.artifact.shape(),
+            n_threads: rayon::current_num_threads(),
+        };
         assert_eq!(
             output.artifact.artifact_type(),
             stage.kind.produces,

@@ -50,10 +50,10 @@ impl Cpu {
 /// Compiles one safe body once per level; the compiler vectorises each. The body must not depend
 /// on the level, so all variants give the same bits.
 macro_rules! per_level {
-    ($(#[$meta:meta])* pub fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
         #[allow(clippy::too_many_arguments)]
-        pub fn $name(cpu: $crate::kernels::Cpu, $($arg: $ty),*) $(-> $ret)? {
+        $vis fn $name(cpu: $crate::kernels::Cpu, $($arg: $ty),*) $(-> $ret)? {
             #[inline(always)]
             #[allow(clippy::too_many_arguments)]
             fn body($($arg: $ty),*) $(-> $ret)? $body

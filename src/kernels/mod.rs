@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "the one room for SIMD; every block names why it is sound")]
 
 pub mod bytes;
+pub mod cos;
 mod cpu;
 pub mod exp;
 pub mod floats;

@@ -4,9 +4,12 @@ use std::any::Any;
 
 use serde_json::{Map, Value};
 
+use super::NominalCost;
+use super::kernel_map::KernelMapError;
+use super::linear_svm::{LinearSvc, LinearSvcError};
 use super::model_selection::{self, FoldScore, Folds, SelectionError};
 use super::svm::{Svc, SvcError};
-use crate::data::{Features, Labels, TensorFile, TensorFileError};
+use crate::data::{Features, Labels, TableShape, TensorFile, TensorFileError};
 use crate::progress::{Part, Progress};
 
 /// Rows to fit on.
@@ -59,6 +62,12 @@ pub trait Learner: Any + Send + Sync {
         };
         learners.iter().enumerate().map(one).collect()
     }
+
+    /// What a fit on rows of this shape and the prediction of its test rows cost by arithmetic; none
+    /// where that is not known.
+    fn nominal_cost(&self, _shape: &TableShape, _n_threads: usize) -> Option<NominalCost> {
+        None
+    }
 }
 
 /// A fitted classifier.
@@ -95,7 +104,10 @@ pub trait Classifier: Any + Send + Sync {
 type Reader = fn(TensorFile<'static>) -> Result<Box<dyn Classifier>, LearnError>;
 
 /// Readers of stored models by the `type` in their document.
-const READERS: &[(&str, Reader)] = &[("svc", |file| Ok(Box::new(Svc::from_tensors(file)?)))];
+const READERS: &[(&str, Reader)] = &[
+    ("svc", |file| Ok(Box::new(Svc::from_tensors(file)?))),
+    ("linear_svc", |file| Ok(Box::new(LinearSvc::from_tensors(file)?))),
+];
 
 /// The classifier that [`Classifier::to_tensors`] stored.
 ///
@@ -118,6 +130,12 @@ pub enum LearnError {
     /// A support vector machine.
     #[error(transparent)]
     Svc(SvcError),
+    /// A linear support vector machine.
+    #[error(transparent)]
+    LinearSvc(LinearSvcError),
+    /// A kernel's features.
+    #[error(transparent)]
+    KernelMap(KernelMapError),
     /// A search for parameters.
     #[error(transparent)]
     Selection(#[from] SelectionError),
@@ -135,11 +153,31 @@ impl From<SvcError> for LearnError {
     }
 }
 
+impl From<LinearSvcError> for LearnError {
+    fn from(error: LinearSvcError) -> Self {
+        match error {
+            LinearSvcError::Interrupted => LearnError::Interrupted,
+            error => LearnError::LinearSvc(error),
+        }
+    }
+}
+
+impl From<KernelMapError> for LearnError {
+    fn from(error: KernelMapError) -> Self {
+        match error {
+            KernelMapError::Interrupted => LearnError::Interrupted,
+            error => LearnError::KernelMap(error),
+        }
+    }
+}
+
 impl LearnError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             LearnError::Svc(error) => error.hint(),
+            LearnError::LinearSvc(error) => error.hint(),
+            LearnError::KernelMap(error) => error.hint(),
             LearnError::Selection(error) => error.hint(),
             LearnError::Interrupted | LearnError::TensorFile(_) => None,
         }

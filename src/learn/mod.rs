@@ -1,12 +1,18 @@
 //! Classical learners under linfa's conventions: checked parameters, `Fit`, `Predict`.
 
 mod classifier;
+mod cost;
+pub mod kernel_map;
+pub mod linalg;
+pub mod linear_svm;
 pub mod model_selection;
 pub mod svm;
 
 use linfa::dataset::Records;
 
 pub use classifier::{Classifier, LearnError, Learner, Samples, read_classifier};
+
+pub use cost::{NominalCost, REFERENCE_MACHINE};
 
 use crate::data::Features;
 

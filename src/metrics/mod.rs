@@ -9,6 +9,7 @@ mod evaluation;
 mod fixture;
 mod interval;
 mod mcnemar;
+mod power_law;
 mod records;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ pub use error::MetricsError;
 pub use evaluation::{Averages, Evaluation, evaluate};
 pub use interval::{Z_95, newcombe_paired, wilson};
 pub use mcnemar::{PairedComparison, compare_paired, mcnemar_p_value};
+pub use power_law::PowerLaw;
 pub use records::{EpochRecord, LayerRow};
 
 /// Precision, recall and F1 of one class.

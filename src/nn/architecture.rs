@@ -41,6 +41,12 @@ const SHIPPED: [(&str, &str); 8] = [
     ("c3", include_str!("architectures/c3.toml")),
 ];
 
+/// Alias of what enters the last dense layer.
+const PENULTIMATE: &str = "penultimate";
+
+/// Alias of what leaves the last pooling, flattened.
+const LAST_POOL: &str = "last_pool";
+
 /// A list of layers; shapes and the number of classes come with the data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Architecture {
@@ -256,6 +262,45 @@ impl Architecture {
     /// [`NnError::Shape`]: which layer, what arrives, what it needs.
     pub fn check(&self, shape: ImageShape, n_classes: usize) -> Result<(), NnError> {
         self.flows(shape, n_classes).map(|_| ())
+    }
+
+    /// The layer that `layer` names or stands for.
+    pub(super) fn resolve(&self, layer: &str) -> Result<String, NnError> {
+        let names: Vec<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
+        let found = match layer {
+            PENULTIMATE => names.len().checked_sub(2).map(|i| names[i]),
+            LAST_POOL => names.iter().rev().find(|name| name.starts_with("max_pool_")).copied(),
+            name => names.iter().find(|known| **known == name).copied(),
+        };
+        found.map(str::to_owned).ok_or_else(|| {
+            let known: Vec<String> =
+                names.iter().chain(&[PENULTIMATE, LAST_POOL]).map(|n| (*n).to_owned()).collect();
+            NnError::UnknownLayer {
+                architecture: self.name.clone(),
+                layer: layer.to_owned(),
+                nearest: nearest(layer, known.iter().map(String::as_str))
+                    .filter(|name| *name != layer)
+                    .map(str::to_owned),
+                known,
+            }
+        })
+    }
+
+    /// Values that a layer, named as in [`super::Network::layer_output`], gives for an image.
+    ///
+    /// # Errors
+    /// No such layer, or images that the architecture cannot take.
+    pub fn n_outputs(
+        &self,
+        layer: &str,
+        shape: ImageShape,
+        n_classes: usize,
+    ) -> Result<usize, NnError> {
+        let name = self.resolve(layer)?;
+        let flows = self.flows(shape, n_classes)?;
+        let mut outputs = self.layers.iter().zip(flows.iter().skip(1));
+        let output = outputs.find(|(layer, _)| layer.name == name);
+        Ok(output.map_or(0, |(_, flow)| flow.n_values()))
     }
 
     /// What enters each layer, and last what leaves the network.

@@ -13,16 +13,11 @@ use super::tape;
 use crate::data::{ImageShape, TensorFile};
 use crate::kernels::Cpu;
 use crate::kernels::nn::elementwise;
-use crate::nearest::nearest;
 
 /// Images computed together.
 const N_IMAGES_PER_CHUNK: usize = 512;
 /// Images scaled to `[0, 1]` by one task.
 const N_IMAGES_PER_SCALING: usize = 64;
-/// Alias of what enters the last dense layer.
-const PENULTIMATE: &str = "penultimate";
-/// Alias of what leaves the last pooling, flattened.
-const LAST_POOL: &str = "last_pool";
 
 /// An architecture with weights for images of one shape. Layer outputs are flattened in the order
 /// height, width, channel.
@@ -107,7 +102,7 @@ impl Network {
         pixels: ArrayView2<'_, u8>,
         layer: &str,
     ) -> Result<Array2<f32>, NnError> {
-        let name = self.resolve(layer)?;
+        let name = self.architecture.resolve(layer)?;
         let ends_at = |plan: &Plan| plan.steps.iter().position(|step| step.last_layer == name);
         if let Some(last) = ends_at(&self.plan) {
             return self.run(&self.plan, last + 1, pixels);
@@ -116,29 +111,6 @@ impl Network {
         let plan = Plan::new(&self.architecture, self.shape, self.n_classes, false)?;
         let n_steps = ends_at(&plan).map_or(plan.steps.len(), |last| last + 1);
         self.run(&plan, n_steps, pixels)
-    }
-
-    /// The layer that `layer` names or stands for.
-    fn resolve(&self, layer: &str) -> Result<String, NnError> {
-        let names: Vec<&str> =
-            self.architecture.layers().iter().map(|layer| layer.name.as_str()).collect();
-        let found = match layer {
-            PENULTIMATE => names.len().checked_sub(2).map(|i| names[i]),
-            LAST_POOL => names.iter().rev().find(|name| name.starts_with("max_pool_")).copied(),
-            name => names.iter().find(|known| **known == name).copied(),
-        };
-        found.map(str::to_owned).ok_or_else(|| {
-            let known: Vec<String> =
-                names.iter().chain(&[PENULTIMATE, LAST_POOL]).map(|n| (*n).to_owned()).collect();
-            NnError::UnknownLayer {
-                architecture: self.architecture.name().to_owned(),
-                layer: layer.to_owned(),
-                nearest: nearest(layer, known.iter().map(String::as_str))
-                    .filter(|name| *name != layer)
-                    .map(str::to_owned),
-                known,
-            }
-        })
     }
 
     fn run(

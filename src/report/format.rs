@@ -24,7 +24,7 @@ pub(crate) fn points(value: f64) -> String {
 }
 
 /// Seconds with three significant digits below 100, minutes from 10 minutes on.
-pub(crate) fn seconds(value: f64) -> String {
+pub fn seconds(value: f64) -> String {
     match value {
         v if v < 0.0005 => "0 s".to_owned(),
         v if v < 0.0995 => format!("{:.0} ms", 1000.0 * v),
@@ -37,7 +37,7 @@ pub(crate) fn seconds(value: f64) -> String {
 }
 
 /// Bytes with a binary unit: `4.6 MiB`.
-pub(crate) fn bytes(value: u64) -> String {
+pub fn bytes(value: u64) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut scaled = value as f64;
     let mut unit = 0;

@@ -1,5 +1,6 @@
 //! Results to tables, figures and pages.
 
+mod bench;
 mod error;
 #[cfg(test)]
 mod example;
@@ -10,13 +11,19 @@ mod run_dir;
 mod search;
 mod tables;
 
+pub use bench::{
+    BENCH_SCHEMA, BenchCell, BenchCurve, BenchDataset, BenchForecast, BenchResults, CellStatus,
+    EngineCard, Measured, NATIVE, Spread, bench_csv, bench_finished, bench_foretold,
+    bench_headline, bench_page, bench_text,
+};
 pub use error::ReportError;
+pub use format::{bytes, seconds};
 pub use html::{headline, page};
 pub use results::{
     Comparison, DatasetCard, GalleryImage, ModelResult, NetworkCard, Results, RunOutput, SCHEMA,
     StageRecord, StageStatus,
 };
-pub use run_dir::{find_run, latest_run, latest_runs, read_results, write_run};
+pub use run_dir::{find_run, latest_run, latest_runs, read_results, write_bench, write_run};
 pub use search::{CandidateRecord, SearchRecord, SearchRound, SearchTimes};
 #[cfg(feature = "parquet")]
 pub use tables::parquet;

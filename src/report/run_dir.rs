@@ -1,15 +1,18 @@
 //! Run directories: written whole or not at all, found again by name.
 //!
 //! ```text
-//! reports/NAME/RUN/    report.html  results.json  results.csv  run.toml
-//! reports/NAME/latest  -> RUN (a symbolic link, or a text file where there are none)
+//! reports/NAME/RUN/           report.html  results.json  results.csv  run.toml
+//! reports/bench_LEARNER/RUN/  bench.html  bench.json  bench.csv
+//! reports/NAME/latest         -> RUN (a symbolic link, or a text file where there are none)
 //! ```
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{ReportError, Results, RunOutput, SCHEMA, page, tables};
+use super::{
+    BenchResults, ReportError, Results, RunOutput, SCHEMA, bench_csv, bench_page, page, tables,
+};
 
 /// Name of the pointer to the newest run.
 const LATEST: &str = "latest";
@@ -38,6 +41,25 @@ pub fn write_run(dir: &Path, output: &RunOutput) -> Result<(), ReportError> {
     point_latest(parent, name)
 }
 
+/// As [`write_run`], `bench.html`, `bench.json` and `bench.csv` of a bench.
+///
+/// # Errors   as there
+pub fn write_bench(dir: &Path, results: &BenchResults) -> Result<(), ReportError> {
+    let json = format!("{}\n", serde_json::to_string_pretty(results)?);
+    let csv = bench_csv(results)?;
+    let html = bench_page(results);
+    write_whole(
+        dir,
+        &[
+            ("bench.html", html.as_bytes()),
+            ("bench.json", json.as_bytes()),
+            ("bench.csv", csv.as_bytes()),
+        ],
+    )?;
+    let (parent, name) = split(dir)?;
+    point_latest(parent, name)
+}
+
 /// The run that `latest` in `pipeline_dir` (`reports/NAME`) points to, if there is one.
 pub fn latest_run(pipeline_dir: &Path) -> Option<PathBuf> {
     let latest = pipeline_dir.join(LATEST);
@@ -49,11 +71,14 @@ pub fn latest_run(pipeline_dir: &Path) -> Option<PathBuf> {
     run.is_dir().then_some(run)
 }
 
-/// The newest run of every pipeline below `reports`, in name order.
+/// The newest run of every pipeline below `reports`, in name order; benches have no models and are
+/// passed by.
 ///
 /// # Errors   if `reports` cannot be listed
 pub fn latest_runs(reports: &Path) -> Result<Vec<PathBuf>, ReportError> {
-    Ok(subdirectories(reports)?.iter().filter_map(|pipeline| latest_run(pipeline)).collect())
+    let runs = subdirectories(reports)?;
+    let runs = runs.iter().filter_map(|pipeline| latest_run(pipeline));
+    Ok(runs.filter(|run| !run.join("bench.json").is_file()).collect())
 }
 
 /// The run directory that `name` means: a directory with results, else `NAME` (its newest run) or

@@ -126,12 +126,17 @@ pub fn parquet(runs: &[&Results]) -> Result<Vec<u8>, ReportError> {
 /// environment variables of the whole process.
 /// # Errors   if polars cannot build the frame
 pub fn text(runs: &[&Results]) -> Result<String, ReportError> {
-    let table = Cells::of(&summary_frame(runs)?)?;
+    Ok(format!("{}{}", notice(runs, ""), aligned_text(&summary_frame(runs)?)?))
+}
+
+/// A frame of texts as aligned lines, header and rule first.
+pub(super) fn aligned_text(frame: &DataFrame) -> Result<String, ReportError> {
+    let table = Cells::of(frame)?;
     let rule: Vec<String> = table.widths.iter().map(|&width| "─".repeat(width)).collect();
     let mut lines = vec![table.aligned(&table.header, "  "), rule.join("  ")];
     lines.extend(table.rows.iter().map(|row| table.aligned(row, "  ")));
     let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
-    Ok(format!("{}{}\n", notice(runs, ""), lines.join("\n")))
+    Ok(format!("{}\n", lines.join("\n")))
 }
 
 /// The summary as a Markdown table.
@@ -166,7 +171,7 @@ fn notice(runs: &[&Results], prefix: &str) -> String {
 }
 
 /// Columns that hold words; the others hold figures and are set flush right.
-const TEXT_COLUMNS: [&str; 4] = ["run", "data", "model", "input"];
+const TEXT_COLUMNS: [&str; 6] = ["run", "data", "model", "input", "kernel", "engine"];
 
 /// A frame of texts, row by row, with the width of each column in characters.
 struct Cells {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::Evaluation;
-use crate::data::{Dataset, Features, Labels, TensorFile, TensorFileError};
+use crate::data::{Dataset, Features, Labels, TableShape, TensorFile, TensorFileError};
 use crate::learn::{Classifier, read_classifier};
 use crate::metrics::EpochRecord;
 use crate::nn::Network;
@@ -107,6 +107,8 @@ pub struct TableView<'a> {
     pub test: Cow<'a, Features>,
     /// Labels of the training rows.
     pub train_labels: &'a Labels,
+    /// Labels of the test rows.
+    pub test_labels: &'a Labels,
     /// What the rows are.
     pub description: &'a str,
     /// Fingerprint of the network behind the features; empty for none.
@@ -124,6 +126,7 @@ impl<'a> TableView<'a> {
                 train: Cow::Owned(Features::Bytes(data.train.pixels.clone())),
                 test: Cow::Owned(Features::Bytes(data.test.pixels.clone())),
                 train_labels: &data.train.labels,
+                test_labels: &data.test.labels,
                 description: "pixels",
                 network: "",
             },
@@ -131,6 +134,7 @@ impl<'a> TableView<'a> {
                 train: Cow::Borrowed(&table.train),
                 test: Cow::Borrowed(&table.test),
                 train_labels: &table.train_labels,
+                test_labels: &table.test_labels,
                 description: &table.description,
                 network: &table.network,
             },
@@ -153,6 +157,22 @@ impl Artifact {
             Artifact::Features(_) => ArtifactType::Features,
             Artifact::Classifier(_) => ArtifactType::Classifier,
             Artifact::Evaluation(_) => ArtifactType::Evaluation,
+        }
+    }
+
+    /// Shape of its training and test rows, if it holds any.
+    pub fn shape(&self) -> Option<TableShape> {
+        match self {
+            Artifact::Dataset(dataset) => Some(TableShape::of(dataset)),
+            Artifact::Features(table) => Some(TableShape {
+                n_train: table.train.n_samples(),
+                n_test: table.test.n_samples(),
+                n_features: table.train.n_features(),
+                n_classes: table.train_labels.iter().max().map_or(0, |&label| label + 1),
+                is_bytes: matches!(table.train, Features::Bytes(_)),
+                image: None,
+            }),
+            _ => None,
         }
     }
 

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Artifact, ArtifactType, BuildLearner, Context, FittedClassifier, FittedModel, InputSpec,
-    Inputs, Output, Stage, StageError, TableView, measure, object,
+    Artifact, ArtifactType, BuildLearner, Context, FittedClassifier, FittedModel, Forecast,
+    Foreseen, InputSpec, Inputs, Output, PastRun, Stage, StageError, TableView, forecast, measure,
+    object,
 };
 use crate::learn::Samples;
 
@@ -59,5 +60,9 @@ impl Stage for Classify {
             reusable: true,
             notes: object(notes),
         })
+    }
+
+    fn foresee_cost(&self, foreseen: &Foreseen, past: &[PastRun]) -> Option<Forecast> {
+        forecast::of_learner(self.learner, &self.params, foreseen, past)
     }
 }

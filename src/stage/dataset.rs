@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Accepts, Artifact, ArtifactType, Context, Field, Inputs, Kind, Output, Stage, StageError, typed,
+    Accepts, Artifact, ArtifactType, Context, Field, Foreseen, Inputs, Kind, Output, Stage,
+    StageError, TableShape, typed,
 };
 use crate::data;
 
@@ -90,5 +91,9 @@ impl Stage for DatasetStage {
         // Files of the user may change, and a fallback may be had next time.
         let reusable = !loaded.fell_back && self.name != "idx";
         Ok(Output { artifact: Artifact::Dataset(dataset), reusable, notes: Map::new() })
+    }
+
+    fn foresee_shape(&self, _: &Foreseen) -> Option<TableShape> {
+        data::registry::known_shape(&self.name)
     }
 }

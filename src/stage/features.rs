@@ -4,10 +4,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Accepts, Artifact, ArtifactType, Context, FeatureTable, Field, InputSpec, Inputs, Kind, Output,
-    Stage, StageError, measure, typed,
+    Accepts, Artifact, ArtifactType, Context, FeatureTable, Field, Foreseen, InputSpec, Inputs,
+    Kind, Output, Stage, StageError, TableShape, measure, typed,
 };
 use crate::data::Features;
+use crate::nn::Architecture;
 
 /// The kind.
 pub static FEATURES: Kind = Kind {
@@ -75,5 +76,13 @@ impl Stage for FeaturesStage {
             reusable: true,
             notes: super::object(notes),
         })
+    }
+
+    fn foresee_shape(&self, foreseen: &Foreseen) -> Option<TableShape> {
+        let data = foreseen.shape("data")?;
+        let architecture = foreseen.param("network", "architecture")?.as_str()?;
+        let architecture = Architecture::named(architecture).ok()?;
+        let n_features = architecture.n_outputs(&self.layer, data.image?, data.n_classes).ok()?;
+        Some(TableShape { n_features, is_bytes: false, image: None, ..data })
     }
 }

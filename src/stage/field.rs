@@ -45,6 +45,13 @@ pub enum Accepts {
         /// Greatest value.
         max: i64,
     },
+    /// A list of one or more different whole numbers within bounds, both inclusive.
+    IntegerList {
+        /// Least value.
+        min: i64,
+        /// Greatest value.
+        max: i64,
+    },
     /// A finite number between bounds.
     Number {
         /// Lower bound.

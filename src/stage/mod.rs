@@ -11,7 +11,14 @@ mod dataset;
 mod evaluate;
 mod features;
 mod field;
+mod forecast;
+mod fourier;
+mod hog;
+mod linear_svm;
+mod nystroem;
 mod search;
+mod split;
+mod subset;
 mod svm;
 mod svm_file;
 
@@ -26,7 +33,10 @@ pub use artifact::{
 };
 pub use evaluate::{EvaluatedModel, EvaluatedNetwork, Evaluation};
 pub use field::{Accepts, Condition, Field};
+pub use forecast::{Forecast, Foreseen, PastRun};
 pub use search::{Distribution, MAX_CANDIDATES, searched_learner};
+
+pub use crate::data::TableShape;
 
 use crate::data::{DataError, Sources, TensorFileError};
 use crate::learn::{LearnError, Learner};
@@ -37,10 +47,16 @@ use crate::progress::Progress;
 /// Every kind a pipeline file can name.
 pub static KINDS: &[&Kind] = &[
     &dataset::DATASET,
+    &subset::SUBSET,
+    &split::SPLIT,
     &cnn::CNN,
     &features::FEATURES,
+    &hog::HOG,
+    &nystroem::NYSTROEM,
+    &fourier::FOURIER,
     &svm::SVM,
     &svm_file::SVM_FILE,
+    &linear_svm::LINEAR_SVM,
     &search::SEARCH,
     &evaluate::EVALUATE,
 ];
@@ -49,7 +65,8 @@ pub static KINDS: &[&Kind] = &[
 pub type BuildLearner = fn(&Map<String, Value>) -> Result<Box<dyn Learner>, LearnError>;
 
 /// Kinds that fit a classifier to the rows of their input `data`, with the learner that does it.
-pub static LEARNERS: &[(&Kind, BuildLearner)] = &[(&svm::SVM, svm::learner)];
+pub static LEARNERS: &[(&Kind, BuildLearner)] =
+    &[(&svm::SVM, svm::learner), (&linear_svm::LINEAR_SVM, linear_svm::learner)];
 
 /// One kind of stage: its contract with the pipeline file and with the cache.
 pub struct Kind {
@@ -75,6 +92,19 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// Parameters as a stage of this kind gets them: `chosen`, which the caller vouches for, and the
+    /// defaults of the other fields that are read.
+    pub fn params(&self, chosen: &Map<String, Value>) -> Map<String, Value> {
+        let mut params = Map::new();
+        for field in self.fields {
+            let value = chosen.get(field.name).cloned().or_else(|| field.default_value());
+            if let Some(value) = value.filter(|_| field.is_read(&params)) {
+                params.insert(field.name.to_owned(), value);
+            }
+        }
+        params
+    }
+
     /// The parameters that an artifact depends on: those of its key.
     pub fn result_params(&self, params: &Map<String, Value>) -> Map<String, Value> {
         let mut kept = params.clone();
@@ -110,6 +140,16 @@ pub trait Stage: Send + Sync {
     /// # Errors
     /// [`StageError::Interrupted`] once `context.progress` says so; else what went wrong.
     fn run(&self, inputs: &Inputs, context: &Context) -> Result<Output, StageError>;
+
+    /// Shape of the tables that it will make, where that is known.
+    fn foresee_shape(&self, _foreseen: &Foreseen) -> Option<TableShape> {
+        None
+    }
+
+    /// What it will cost, from runs of stages alike; none where nothing is known.
+    fn foresee_cost(&self, _foreseen: &Foreseen, _past: &[PastRun]) -> Option<Forecast> {
+        None
+    }
 }
 
 /// What a stage hands back.
@@ -153,6 +193,11 @@ impl Inputs {
     /// All artifacts of one input, in the order of the pipeline file.
     pub fn all<'a>(&'a self, input: &'a str) -> impl Iterator<Item = &'a InputArtifact> {
         self.entries.iter().filter(move |entry| entry.input == input)
+    }
+
+    /// Each entry with the shape of its tables.
+    pub fn shapes(&self) -> Vec<(String, Option<TableShape>)> {
+        self.entries.iter().map(|entry| (entry.input.clone(), entry.artifact.shape())).collect()
     }
 
     /// The artifact of an input that is not `many`.

@@ -107,11 +107,21 @@ pub static SVM: Kind = Kind {
     build,
 };
 
+/// A parameter that is a word or a number.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum WordOrNumber {
+pub(super) enum WordOrNumber {
     Number(f64),
     Word(String),
+}
+
+/// A kernel coefficient; `scale` if there is none.
+pub(super) fn gamma_of(param: Option<&WordOrNumber>) -> Gamma {
+    match param {
+        Some(WordOrNumber::Number(value)) => Gamma::Value(*value),
+        Some(WordOrNumber::Word(word)) if word == "auto" => Gamma::Auto,
+        _ => Gamma::Scale,
+    }
 }
 
 #[derive(Deserialize)]
@@ -163,11 +173,7 @@ pub(super) fn learner(params: &Map<String, Value>) -> Result<Box<dyn Learner>, L
 
 impl SvmStage {
     fn kernel(&self) -> Kernel {
-        let gamma = match &self.gamma {
-            Some(WordOrNumber::Number(value)) => Gamma::Value(*value),
-            Some(WordOrNumber::Word(word)) if word == "auto" => Gamma::Auto,
-            _ => Gamma::Scale,
-        };
+        let gamma = gamma_of(self.gamma.as_ref());
         match self.kernel.as_str() {
             "linear" => Kernel::Linear,
             "poly" => Kernel::Polynomial { gamma, degree: self.degree, coef0: self.coef0 },

@@ -9,11 +9,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "engine", "config", "cache", "stage", "learn", "report", "metrics", "data", "kernels",
-            "nearest", "progress",
+            "engine", "bench", "config", "cache", "stage", "learn", "report", "metrics", "data",
+            "kernels", "nearest", "progress",
         ],
     ),
-    ("engine", &["config", "cache", "stage", "data", "nearest", "progress"]),
+    ("engine", &["config", "cache", "stage", "data", "meter", "nearest", "progress"]),
+    ("bench", &["stage", "learn", "report", "metrics", "data", "meter", "progress"]),
     ("config", &["stage", "nearest"]),
     ("cache", &["stage", "nearest", "progress"]),
     ("stage", &["learn", "nn", "data", "metrics", "report", "nearest", "progress"]),
@@ -21,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("learn", &["data", "kernels", "nearest", "progress"]),
     ("nn", &["data", "kernels", "metrics", "nearest", "progress"]),
     ("data", &["kernels", "nearest", "progress"]),
+    ("meter", &[]),
     ("metrics", &[]),
     ("kernels", &[]),
     ("nearest", &[]),
@@ -37,6 +39,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("polars", &["report", "data"]),
     ("toml", &["config", "nn"]),
     ("gemm", &["kernels"]),
+    ("faer", &["learn"]),
 ];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {

@@ -54,12 +54,12 @@ fn values_of_a_grid_are_checked_as_in_the_learner_s_stage_with_their_place() {
     let lines = "grid = { c = [1, -1, true], kernal = [\"rbf\"], kernel = [\"rbff\"] }\n\
                  params = { tol = 2, title = 1 }\n";
     let expected = [
-        "9:19 parameter `grid.c[1]` of stage `s` (search) must be a number above 0, at most \
+        "9:18 parameter `grid.c[1]` of stage `s` (search) must be a number above 0, at most \
          1000000000000, found `-1`",
-        "9:23 parameter `grid.c[2]` of stage `s` (search) must be a number above 0, at most \
+        "9:22 parameter `grid.c[2]` of stage `s` (search) must be a number above 0, at most \
          1000000000000, found `true`",
-        "9:30 unknown parameter `grid.kernal` of stage `s` (search)",
-        "9:60 parameter `grid.kernel[0]` of stage `s` (search) must be one of `linear`, `rbf`, \
+        "9:29 unknown parameter `grid.kernal` of stage `s` (search)",
+        "9:57 parameter `grid.kernel[0]` of stage `s` (search) must be one of `linear`, `rbf`, \
          `poly`, `sigmoid`, found `rbff`",
         "10:18 parameter `params.tol` of stage `s` (search) must be a number above 0, at most 1, \
          found `2`",

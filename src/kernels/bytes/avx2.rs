@@ -2,12 +2,12 @@
 
 use std::arch::x86_64::*;
 
-use super::{Line, N_QUERIES, Tile};
+use super::{Line, N_QUERIES, N_ROWS, Tile};
 
 /// # Safety
 /// `quads` holds 12 entries for every two entries of `lines`.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn tile(quads: &[i32], lines: &[Line], tile: &mut Tile) {
+pub(super) unsafe fn tile(quads: &[i32], lines: &[Line], offsets: &[i32; N_ROWS], tile: &mut Tile) {
     let n_quads = lines.len() / 2;
     debug_assert_eq!(quads.len(), n_quads * N_QUERIES);
     // Two queries by 16 rows at a time: eight accumulators.
@@ -35,8 +35,9 @@ pub(super) unsafe fn tile(quads: &[i32], lines: &[Line], tile: &mut Tile) {
                     // SAFETY: eight 32-bit values are one register.
                     unsafe { _mm256_storeu_si256(partial.as_mut_ptr().cast(), *sum) };
                     for row in 0..4 {
-                        tile[pair * 2 + lane][half * 16 + four * 4 + row] =
-                            partial[row * 2] + partial[row * 2 + 1];
+                        let at = half * 16 + four * 4 + row;
+                        tile[pair * 2 + lane][at] =
+                            offsets[at] + partial[row * 2] + partial[row * 2 + 1];
                     }
                 }
             }

@@ -2,8 +2,8 @@
 //!
 //! Rows are packed so that four consecutive features of 16 rows fill one 64-byte line; a query
 //! feature `q` is stored as the signed byte `q - 128`, which is what `vpdpbusd` (unsigned times
-//! signed, four at a time) needs. A tile is `sum row * (q - 128)`; adding `128 * sum row` gives the
-//! dot product. All arithmetic is exact while `n_features <= MAX_FEATURES`.
+//! signed, four at a time) needs. A tile is `sum row * (q - 128)` on top of `128 * sum row`: the dot
+//! product. All arithmetic is exact while `n_features <= MAX_FEATURES`.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -33,7 +33,8 @@ pub struct Rows {
     lines: Vec<Line>,
     n_quads: usize,
     n_rows: usize,
-    sums: Vec<i32>,
+    /// `128 * sum row`: what a signed query lacks.
+    offsets: Vec<i32>,
     squares: Vec<i32>,
 }
 
@@ -60,7 +61,7 @@ impl Rows {
         let n_quads = n_features.div_ceil(4);
         let n_panels = rows.len().div_ceil(N_ROWS);
         let mut lines = vec![Line([0; 64]); n_panels * n_quads * 2];
-        let mut sums = vec![0; n_panels * N_ROWS];
+        let mut offsets = vec![0; n_panels * N_ROWS];
         let mut squares = vec![0; n_panels * N_ROWS];
         for (row_idx, row) in rows.iter().enumerate() {
             assert_eq!(row.len(), n_features, "rows differ in length");
@@ -70,10 +71,10 @@ impl Rows {
                 let at = lane % 16 * 4;
                 panel[quad * 2 + lane / 16].0[at..at + four.len()].copy_from_slice(four);
             }
-            sums[row_idx] = row.iter().map(|&v| i32::from(v)).sum();
+            offsets[row_idx] = 128 * row.iter().map(|&v| i32::from(v)).sum::<i32>();
             squares[row_idx] = square(row);
         }
-        Rows { lines, n_quads, n_rows: rows.len(), sums, squares }
+        Rows { lines, n_quads, n_rows: rows.len(), offsets, squares }
     }
 
     /// Number of rows.
@@ -161,20 +162,15 @@ pub fn dot_tile(
     assert_eq!(queries.n_quads, n_quads, "queries and rows differ in length");
     let lines = &rows.lines[row_panel * n_quads * 2..][..n_quads * 2];
     let quads = &queries.quads[query_panel * n_quads * N_QUERIES..][..n_quads * N_QUERIES];
+    let offsets = rows.offsets[row_panel * N_ROWS..].first_chunk().expect("a panel is full");
     match cpu.0 {
-        Level::Scalar => scalar::tile(quads, lines, tile),
+        Level::Scalar => scalar::tile(quads, lines, offsets, tile),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves the CPU features; both slices hold the same number of quads.
-        Level::Avx2 => unsafe { avx2::tile(quads, lines, tile) },
+        Level::Avx2 => unsafe { avx2::tile(quads, lines, offsets, tile) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level proves the CPU features; both slices hold the same number of quads.
-        Level::Avx512 => unsafe { vnni::tile(quads, lines, tile) },
-    }
-    let sums = &rows.sums[row_panel * N_ROWS..][..N_ROWS];
-    for products in tile.iter_mut() {
-        for (product, sum) in products.iter_mut().zip(sums) {
-            *product += 128 * sum;
-        }
+        Level::Avx512 => unsafe { vnni::tile(quads, lines, offsets, tile) },
     }
 }
 

@@ -1,11 +1,9 @@
 //! The definition that the other variants are tested against.
 
-use super::{Line, N_QUERIES, Tile};
+use super::{Line, N_QUERIES, N_ROWS, Tile};
 
-pub(super) fn tile(quads: &[i32], lines: &[Line], tile: &mut Tile) {
-    for products in tile.iter_mut() {
-        products.fill(0);
-    }
+pub(super) fn tile(quads: &[i32], lines: &[Line], offsets: &[i32; N_ROWS], tile: &mut Tile) {
+    tile.fill(*offsets);
     for (four_queries, two_lines) in quads.chunks_exact(N_QUERIES).zip(lines.chunks_exact(2)) {
         for (products, quad) in tile.iter_mut().zip(four_queries) {
             let quad = quad.to_le_bytes().map(|v| i32::from(v as i8));

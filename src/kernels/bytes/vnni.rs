@@ -2,15 +2,22 @@
 
 use std::arch::x86_64::*;
 
-use super::{Line, N_QUERIES, Tile};
+use super::{Line, N_QUERIES, N_ROWS, Tile};
 
 /// # Safety
 /// `quads` holds 12 entries for every two entries of `lines`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub(super) unsafe fn tile(quads: &[i32], lines: &[Line], tile: &mut Tile) {
+pub(super) unsafe fn tile(quads: &[i32], lines: &[Line], offsets: &[i32; N_ROWS], tile: &mut Tile) {
     let n_quads = lines.len() / 2;
     debug_assert_eq!(quads.len(), n_quads * N_QUERIES);
-    let mut sums = [[_mm512_setzero_si512(); 2]; N_QUERIES];
+    // SAFETY: 32 values are two registers.
+    let offsets = unsafe {
+        [
+            _mm512_loadu_si512(offsets.as_ptr().cast()),
+            _mm512_loadu_si512(offsets.as_ptr().add(16).cast()),
+        ]
+    };
+    let mut sums = [offsets; N_QUERIES];
     let mut query = quads.as_ptr();
     let mut line = lines.as_ptr().cast::<__m512i>();
     for _ in 0..n_quads {

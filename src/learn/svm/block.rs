@@ -1,7 +1,9 @@
 //! Blocks of kernel values: some samples against all samples of a class.
 //!
-//! Rows are taken in groups of [`GROUP`], features in blocks, so that a panel of rows is used for all
-//! queries while it is near, and the queries of a feature block for all panels of a group. Groups are computed in parallel; a value depends on nothing but its two rows.
+//! Rows are taken in groups of [`GROUP`], computed in parallel; a value depends on nothing but its
+//! two rows.
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -15,9 +17,7 @@ use crate::progress::Progress;
 /// about 10 ms: the time between two looks at [`Progress::interrupted`].
 const GROUP: usize = 256;
 const N_ROWS: usize = 32;
-const N_QUERIES: usize = 12;
 const _: () = assert!(N_ROWS == bytes::N_ROWS && N_ROWS == floats::N_ROWS);
-const _: () = assert!(N_QUERIES == bytes::N_QUERIES && N_QUERIES == floats::N_QUERIES);
 
 /// Kernel values of one batch of queries with one panel. Its memory is used again by the next.
 #[derive(Default)]
@@ -65,10 +65,9 @@ impl Block {
                 let queries: Vec<&[f32]> = queries.iter().map(|&q| float_row(all, q)).collect();
                 self.float_queries.repack(all.ncols(), &queries);
                 let queries = &self.float_queries;
-                let n_blocks = all.ncols().div_ceil(floats::BLOCK);
                 groups.try_for_each(|(group, out)| {
                     stop_if(progress)?;
-                    group_of_floats(resolved, queries, rows, n_blocks, group, out);
+                    group_of_floats(resolved, queries, rows, group, out);
                     Ok(())
                 })
             }
@@ -89,11 +88,10 @@ pub(super) fn stop_if(progress: &dyn Progress) -> Result<(), SvcError> {
     if progress.interrupted() { Err(SvcError::Interrupted) } else { Ok(()) }
 }
 
-/// Panels of rows in a group, each with the place of its values in a line of the output.
-fn panels_of(group: usize, n_rows: usize) -> impl Iterator<Item = (usize, usize)> {
+/// Panels of rows in a group.
+fn panels_of(group: usize, n_rows: usize) -> Range<usize> {
     let first = group * (GROUP / N_ROWS);
-    let end = (first + GROUP / N_ROWS).min(n_rows.div_ceil(N_ROWS));
-    (first..end).map(move |panel| (panel, (panel - first) * N_ROWS))
+    first..(first + GROUP / N_ROWS).min(n_rows.div_ceil(N_ROWS))
 }
 
 fn group_of_bytes(
@@ -104,22 +102,24 @@ fn group_of_bytes(
     out: &mut [f32],
 ) {
     let cpu = Cpu::detect();
-    let gamma = (resolved.gamma / (255.0 * 255.0)) as f32;
-    let mut dots = [[0; N_ROWS]; N_QUERIES];
-    let mut tile = [[0.0; N_ROWS]; N_QUERIES];
-    for (panel, at) in panels_of(group, rows.len()) {
-        for (query_panel, outs) in out.chunks_mut(N_QUERIES * GROUP).enumerate() {
-            bytes::dot_tile(cpu, queries, query_panel, rows, panel, &mut dots);
+    let scale = 1.0 / (255.0 * 255.0);
+    let gamma = resolved.gamma * scale;
+    let mut products = [[0; N_ROWS]; bytes::N_QUERIES];
+    let panels = panels_of(group, rows.len());
+    for panel in panels.clone() {
+        let at = (panel - panels.start) * N_ROWS;
+        for (query_panel, out) in out.chunks_mut(bytes::N_QUERIES * GROUP).enumerate() {
+            bytes::dot_tile(cpu, queries, query_panel, rows, panel, &mut products);
+            let (out, row_squares) = (&mut out[at..], rows.squares(panel));
             if let Kernel::Rbf { .. } = resolved.kernel {
-                let query_squares = &queries.squares()[query_panel * N_QUERIES..];
-                exp::rbf_of_bytes(cpu, &dots, query_squares, rows.squares(panel), gamma, &mut tile);
+                let query_squares = &queries.squares()[query_panel * bytes::N_QUERIES..];
+                exp::rbf_of_bytes(cpu, &products, query_squares, row_squares, gamma, out, GROUP);
             } else {
-                for (value, &dot) in tile.as_flattened_mut().iter_mut().zip(dots.as_flattened()) {
-                    *value = resolved.of_product(f64::from(dot) / (255.0 * 255.0));
+                for (line, products) in out.chunks_mut(GROUP).zip(&products) {
+                    for (value, &product) in line.iter_mut().zip(products) {
+                        *value = resolved.of_product(f64::from(product) * scale);
+                    }
                 }
-            }
-            for (values, line) in outs.chunks_exact_mut(GROUP).zip(&tile) {
-                values[at..at + N_ROWS].copy_from_slice(line);
             }
         }
     }
@@ -129,36 +129,19 @@ fn group_of_floats(
     resolved: &Resolved,
     queries: &floats::Queries,
     rows: &floats::Rows,
-    n_blocks: usize,
     group: usize,
     out: &mut [f32],
 ) {
     let cpu = Cpu::detect();
-    let gamma = resolved.gamma as f32;
-    for block in 0..n_blocks {
-        for (panel, at) in panels_of(group, rows.len()) {
-            for (query_panel, outs) in out.chunks_mut(N_QUERIES * GROUP).enumerate() {
-                let mut tile = [[0.0; N_ROWS]; N_QUERIES];
-                if block > 0 {
-                    for (values, line) in outs.chunks_exact(GROUP).zip(&mut tile) {
-                        line.copy_from_slice(&values[at..at + N_ROWS]);
-                    }
-                }
-                floats::add_tile(cpu, queries, query_panel, rows, panel, block, &mut tile);
-                if block + 1 == n_blocks {
-                    if let Kernel::Rbf { .. } = resolved.kernel {
-                        let query_squares = &queries.squares()[query_panel * N_QUERIES..];
-                        let row_squares = rows.squares(panel);
-                        exp::rbf_of_floats(cpu, &mut tile, query_squares, row_squares, gamma);
-                    } else if resolved.kernel != Kernel::Linear {
-                        for value in tile.as_flattened_mut() {
-                            *value = resolved.of_product(f64::from(*value));
-                        }
-                    }
-                }
-                for (values, line) in outs.chunks_exact_mut(GROUP).zip(&tile) {
-                    values[at..at + N_ROWS].copy_from_slice(line);
-                }
+    let panels = panels_of(group, rows.len());
+    floats::products(cpu, queries, rows, panels.clone(), out, GROUP);
+    if let Kernel::Rbf { .. } = resolved.kernel {
+        let row_squares = rows.squares(panels);
+        exp::rbf_of_floats(cpu, out, GROUP, queries.squares(), row_squares, resolved.gamma);
+    } else if resolved.kernel != Kernel::Linear {
+        for line in out.chunks_mut(GROUP) {
+            for value in &mut line[..panels.len() * N_ROWS] {
+                *value = resolved.of_product(f64::from(*value));
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::progress::Progress;
 
 /// A kernel whose gamma is a number.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Resolved {
+pub(in crate::learn) struct Resolved {
     pub kernel: Kernel,
     pub gamma: f64,
 }
@@ -98,7 +98,7 @@ fn sum_of(all: &[f32], term: impl Fn(f64) -> f64 + Sync) -> f64 {
 }
 
 /// First entry that is NaN or infinite: row, column and value.
-pub(super) fn first_not_finite(features: &Features) -> Option<(usize, usize, f32)> {
+pub(in crate::learn) fn first_not_finite(features: &Features) -> Option<(usize, usize, f32)> {
     let Features::Floats(rows) = features else { return None };
     let all = rows.as_slice()?;
     let is_finite = |part: &[f32]| part.iter().fold(true, |so_far, v| so_far & v.is_finite());

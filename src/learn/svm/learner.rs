@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 use super::model::Svc;
 use super::params::{Engine, Kernel, SvcValidParams};
 use super::path::PathFit;
-use crate::data::{Features, Labels, TensorFile};
+use crate::data::{Features, Labels, TableShape, TensorFile};
 use crate::learn::model_selection::{FoldScore, Folds, accuracy, cross_validate};
-use crate::learn::{Classifier, LearnError, Learner, Samples};
+use crate::learn::{Classifier, LearnError, Learner, NominalCost, Samples};
 use crate::progress::Progress;
 
 impl Learner for SvcValidParams {
@@ -60,6 +60,10 @@ impl Learner for SvcValidParams {
             fits.iter().zip(&held_out).map(|(fit, labels)| score(fit, labels)).collect()
         };
         Ok(path.iter().map(scores).collect())
+    }
+
+    fn nominal_cost(&self, shape: &TableShape, n_threads: usize) -> Option<NominalCost> {
+        SvcValidParams::nominal_cost(self, shape, n_threads)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Support vector classification: exact C-SVC, one-vs-one, on bytes or real features.
 
 mod block;
+mod cost;
 mod decision;
 mod gradient;
-mod gram;
+pub(super) mod gram;
 mod kernel_cache;
 mod learner;
 mod libsvm_format;

@@ -5,6 +5,7 @@ mod fixtures;
 mod input;
 mod libsvm;
 mod optimality;
+mod selection;
 mod weights;
 
 use linfa::ParamGuard;

@@ -10,18 +10,19 @@ mod names;
 mod search;
 mod search_plot;
 mod sections;
-mod svg;
+pub(super) mod svg;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub use headline::headline;
+pub(super) use sections::machine_rows;
 
 use super::RunOutput;
 use super::tables::SYNTHETIC_NOTICE;
 
-const STYLE: &str = include_str!("style.css");
+pub(super) const STYLE: &str = include_str!("style.css");
 /// The page may load nothing: no script, no frame, no address but its own data.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /// The whole of `report.html`.
 ///
@@ -90,7 +91,7 @@ pub fn page(output: &RunOutput) -> String {
 }
 
 /// `20260102T030405Z` as `2026-01-02 03:04 UTC`; any other run name as it is.
-fn started(run: &str) -> String {
+pub(super) fn started(run: &str) -> String {
     let digits = |from: usize, to: usize| {
         run.get(from..to).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
     };

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::cost::marker;
 use super::headline::SIGNIFICANCE;
@@ -247,10 +247,20 @@ pub(super) fn provenance(output: &RunOutput) -> Markup {
             }
             dt { "Seed" } dd { (results.seed) }
             dt { "Threads" } dd { (results.threads) }
-            @for (key, value) in &results.machine { dt { (key.trim_end_matches("_bytes").replace('_', " ")) } dd { (machine_value(key, value)) } }
+            (machine_rows(&results.machine))
         }
         h3 { "run.toml" }
         pre { (output.run_toml) }
+    }
+}
+
+/// The machine as rows of a `dl`.
+pub(in crate::report) fn machine_rows(machine: &Map<String, Value>) -> Markup {
+    html! {
+        @for (key, value) in machine {
+            dt { (key.trim_end_matches("_bytes").replace('_', " ")) }
+            dd { (machine_value(key, value)) }
+        }
     }
 }
 

@@ -4,14 +4,14 @@
 //! follow the page, which a drawing library's fixed colours and measured text do not.
 
 /// A number with one decimal at most.
-pub(super) fn px(value: f64) -> String {
+pub(in crate::report) fn px(value: f64) -> String {
     let rounded = (value * 10.0).round() / 10.0;
     if rounded.is_finite() { format!("{rounded}") } else { "0".to_owned() }
 }
 
 /// Maps values to positions.
 #[derive(Clone, Copy)]
-pub(super) struct Axis {
+pub(in crate::report) struct Axis {
     lo: f64,
     hi: f64,
     start: f64,
@@ -41,7 +41,7 @@ impl Axis {
 }
 
 /// Round values within `lo..=hi`, about `n_ticks` of them.
-pub(super) fn linear_ticks(lo: f64, hi: f64, n_ticks: usize) -> Vec<f64> {
+pub(in crate::report) fn linear_ticks(lo: f64, hi: f64, n_ticks: usize) -> Vec<f64> {
     let is_range = lo.is_finite() && hi.is_finite() && hi > lo;
     if !is_range {
         return vec![lo];
@@ -59,7 +59,7 @@ pub(super) fn linear_ticks(lo: f64, hi: f64, n_ticks: usize) -> Vec<f64> {
 }
 
 /// 1, 2, 5 times powers of ten within `lo..=hi`; powers of ten alone over a wide range.
-pub(super) fn log_ticks(lo: f64, hi: f64) -> Vec<f64> {
+pub(in crate::report) fn log_ticks(lo: f64, hi: f64) -> Vec<f64> {
     let factors: &[f64] = if hi / lo > 300.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let powers = (lo.log10().floor() as i32)..=(hi.log10().ceil() as i32);
     powers
@@ -69,14 +69,14 @@ pub(super) fn log_ticks(lo: f64, hi: f64) -> Vec<f64> {
 }
 
 /// Decimals that tell neighbouring ticks apart.
-pub(super) fn tick_label(value: f64, ticks: &[f64]) -> String {
+pub(in crate::report) fn tick_label(value: f64, ticks: &[f64]) -> String {
     let step = ticks.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
     let decimals = (0..4).find(|&d| step >= 0.999 * 10f64.powi(-d)).unwrap_or(4);
     format!("{value:.*}", decimals.max(0) as usize)
 }
 
 /// Least and greatest of the finite values.
-pub(super) fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+pub(in crate::report) fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values.filter(|value| value.is_finite()).fold(None, |range, value| match range {
         None => Some((value, value)),
         Some((lo, hi)) => Some((lo.min(value), hi.max(value))),
@@ -84,7 +84,7 @@ pub(super) fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
 }
 
 /// Width of a text in pixels, generously estimated: the reader's font is unknown.
-pub(super) fn text_width(text: &str, font_size: f64) -> f64 {
+pub(in crate::report) fn text_width(text: &str, font_size: f64) -> f64 {
     0.56 * font_size * text.chars().count() as f64
 }
 

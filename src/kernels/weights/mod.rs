@@ -5,7 +5,12 @@
 //! at most `n * 2^-53 * sum |row[f] * weight[v][f]|`. Tiles of 8 rows by 16 vectors; features in
 //! blocks of [`BLOCK`], of which the weights of a panel stay in the first cache.
 
-use super::cpu::{Cpu, per_level};
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
+use super::cpu::{Cpu, Level, per_level};
 
 /// Rows of a tile.
 const N_ROWS: usize = 8;
@@ -13,6 +18,9 @@ const N_ROWS: usize = 8;
 const N_VECTORS: usize = 16;
 /// Features of one pass: 32 KiB of weights.
 const BLOCK: usize = 256;
+
+/// Sums of a tile, `[row][vector]`.
+type Tile = [[f64; N_VECTORS]; N_ROWS];
 
 /// Weight vectors, packed.
 pub struct Weights {
@@ -54,31 +62,22 @@ impl Weights {
         for start in (0..n_features).step_by(BLOCK) {
             let end = (start + BLOCK).min(n_features);
             let packed = &mut packed[..n_groups * (end - start) * N_ROWS];
-            let groups = || rows.chunks(N_ROWS);
-            for (group, rows) in packed.chunks_exact_mut((end - start) * N_ROWS).zip(groups()) {
-                for (lane, row) in rows.iter().enumerate() {
-                    for (feature, &value) in
-                        group.as_chunks_mut::<N_ROWS>().0.iter_mut().zip(&row[start..end])
-                    {
-                        feature[lane] = value.into();
-                    }
-                }
-            }
+            pack_rows(rows, start, end, packed);
             for first in (0..n_vectors).step_by(N_VECTORS) {
                 let panel = &self.values[first * n_features..];
                 let panel = &panel[start * N_VECTORS..end * N_VECTORS];
                 let n_used = N_VECTORS.min(n_vectors - first);
                 for (group, packed) in packed.chunks_exact((end - start) * N_ROWS).enumerate() {
-                    let lines = scores[group * N_ROWS * n_vectors..].chunks_exact_mut(n_vectors);
-                    let mut tile = [[0.0; N_VECTORS]; N_ROWS];
-                    let mut lines: Vec<&mut [f64]> =
-                        lines.take(N_ROWS).map(|line| &mut line[first..first + n_used]).collect();
-                    for (sums, line) in tile.iter_mut().zip(&lines) {
-                        sums[..n_used].copy_from_slice(line);
+                    let mut sums = [[0.0; N_VECTORS]; N_ROWS];
+                    let of_group = group * N_ROWS * n_vectors;
+                    let outs = scores[of_group..].chunks_exact_mut(n_vectors).take(N_ROWS);
+                    for (sums, out) in sums.iter_mut().zip(outs) {
+                        sums[..n_used].copy_from_slice(&out[first..first + n_used]);
                     }
-                    add_tile(cpu, packed, panel, &mut tile);
-                    for (sums, line) in tile.iter().zip(&mut lines) {
-                        line.copy_from_slice(&sums[..n_used]);
+                    add_tile(cpu, packed, panel, &mut sums);
+                    let outs = scores[of_group..].chunks_exact_mut(n_vectors).take(N_ROWS);
+                    for (sums, out) in sums.iter().zip(outs) {
+                        out[first..first + n_used].copy_from_slice(&sums[..n_used]);
                     }
                 }
             }
@@ -86,19 +85,47 @@ impl Weights {
     }
 }
 
-per_level! {
-    /// Adds the products of 8 rows `[feature][8]` with 16 vectors `[feature][16]`.
-    pub fn add_tile(rows: &[f64], vectors: &[f64], tile: &mut [[f64; N_VECTORS]; N_ROWS]) {
-        let mut sums = *tile;
-        let features = rows.as_chunks::<N_ROWS>().0.iter().zip(vectors.as_chunks::<N_VECTORS>().0);
-        for (row, vector) in features {
-            for r in 0..N_ROWS {
-                for v in 0..N_VECTORS {
-                    sums[r][v] = row[r].mul_add(vector[v], sums[r][v]);
-                }
+/// Features `start..end` of the rows as `[group of 8][feature][8]`.
+fn pack_rows<T: Copy + Into<f64>>(rows: &[&[T]], start: usize, end: usize, packed: &mut [f64]) {
+    let mut lines = [[0.0; BLOCK]; N_ROWS];
+    let groups = packed.chunks_exact_mut((end - start) * N_ROWS);
+    for (group, rows) in groups.zip(rows.chunks(N_ROWS)) {
+        // Converted along the row and only then transposed: the first is vectorised.
+        for (line, row) in lines.iter_mut().zip(rows) {
+            for (to, &value) in line.iter_mut().zip(&row[start..end]) {
+                *to = value.into();
             }
         }
-        *tile = sums;
+        for (f, feature) in group.as_chunks_mut::<N_ROWS>().0.iter_mut().enumerate() {
+            for (to, line) in feature.iter_mut().zip(&lines) {
+                *to = line[f];
+            }
+        }
+    }
+}
+
+/// Adds the products of 8 rows, `[feature][8]`, with 16 vectors, `[feature][16]`.
+fn add_tile(cpu: Cpu, rows: &[f64], vectors: &[f64], tile: &mut Tile) {
+    assert_eq!(rows.len() * 2, vectors.len(), "rows and vectors differ in length");
+    match cpu.0 {
+        Level::Scalar => add_scalar(rows, vectors, tile),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves the CPU features; both slices hold the same number of features.
+        Level::Avx2 => unsafe { avx2::add(rows, vectors, tile) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves the CPU features; both slices hold the same number of features.
+        Level::Avx512 => unsafe { avx512::add(rows, vectors, tile) },
+    }
+}
+
+/// The definition that the other variants are tested against.
+fn add_scalar(rows: &[f64], vectors: &[f64], tile: &mut Tile) {
+    for (row, vector) in rows.chunks_exact(N_ROWS).zip(vectors.chunks_exact(N_VECTORS)) {
+        for (sums, &value) in tile.iter_mut().zip(row) {
+            for (sum, &weight) in sums.iter_mut().zip(vector) {
+                *sum = value.mul_add(weight, *sum);
+            }
+        }
     }
 }
 

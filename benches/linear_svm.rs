@@ -1,0 +1,85 @@
+//! Linear support vector machines on Fashion-MNIST's pixels:
+//! `PIPELINE_DATA=DIR cargo bench --bench linear_svm -- [CASE…]`.
+//!
+//! Cases: `newton`, `dcd`, `hinge`, `ovo`. `N_TRAIN` and `C` in the environment set the number of
+//! training images and the penalty. Prints one JSON line a case. Accuracy is that of the test images
+//! and chooses nothing.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::Instant;
+
+use hybrid_pipeline::data::{Features, Labels};
+use hybrid_pipeline::learn::Samples;
+use hybrid_pipeline::learn::linear_svm::{LinearSvcParams, Loss, MultiClass, Solver};
+use hybrid_pipeline::progress::Silent;
+use linfa::ParamGuard;
+use ndarray::{Array2, s};
+
+fn read(dir: &Path, name: &str, n_header: usize) -> Vec<u8> {
+    let file = std::fs::File::open(dir.join(name)).expect("data file");
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).expect("gzip");
+    bytes.split_off(n_header)
+}
+
+fn load(dir: &Path, split: &str, n: usize) -> (Features, Labels) {
+    let pixels = read(dir, &format!("{split}-images-idx3-ubyte.gz"), 16);
+    let labels = read(dir, &format!("{split}-labels-idx1-ubyte.gz"), 8);
+    let rows = Array2::from_shape_vec((pixels.len() / 784, 784), pixels).expect("whole images");
+    let n = n.min(labels.len());
+    (
+        Features::Bytes(rows.slice(s![..n, ..]).to_owned()),
+        labels[..n].iter().map(|&label| usize::from(label)).collect(),
+    )
+}
+
+fn from_env<T: std::str::FromStr>(name: &str, default: T) -> T {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+fn main() {
+    let Some(dir) = std::env::var_os("PIPELINE_DATA") else {
+        println!("skipped: PIPELINE_DATA is not set");
+        return;
+    };
+    let dir = Path::new(&dir);
+    let (train, labels) = load(dir, "train", from_env("N_TRAIN", usize::MAX));
+    let (test, test_labels) = load(dir, "t10k", usize::MAX);
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let params = LinearSvcParams::new()
+        .c(from_env("C", 1.0))
+        .tol(from_env("TOL", 1e-4))
+        .max_iter(from_env("MAX_ITER", 1000));
+    for (name, params) in [
+        ("newton", params.clone().solver(Solver::Newton)),
+        ("ovo", params.clone().solver(Solver::Newton).multi_class(MultiClass::Ovo)),
+        ("dcd", params.clone().solver(Solver::Dcd)),
+        ("hinge", params.clone().loss(Loss::Hinge)),
+    ] {
+        if !wanted.is_empty() && !wanted.iter().any(|case| case == name) {
+            continue;
+        }
+        let params = params.check().expect("valid parameters");
+        let samples = Samples { features: &train, labels: &labels, weights: None };
+        let (cpu, clock) = (cpu_time::ProcessTime::now(), Instant::now());
+        let svc = params.fit_with(samples, 0, &Silent).expect("fit");
+        let (fit_s, fit_cpu_s) = (clock.elapsed().as_secs_f64(), cpu.elapsed().as_secs_f64());
+        let clock = Instant::now();
+        let predicted = svc.predict_labels(&test).expect("predict");
+        let predict_s = clock.elapsed().as_secs_f64();
+        let n_right = predicted.iter().zip(&test_labels).filter(|(a, b)| a == b).count();
+        let report = svc.report();
+        let of_problems =
+            |value: fn(&_) -> u64| -> Vec<u64> { report.problems.iter().map(value).collect() };
+        let line = serde_json::json!({
+            "case": name, "fit_s": fit_s, "fit_cpu_s": fit_cpu_s, "predict_s": predict_s,
+            "accuracy": n_right as f64 / test_labels.len() as f64,
+            "primal": report.primal, "dual": report.dual, "relative_gap": report.relative_gap,
+            "converged": report.converged,
+            "n_iterations": of_problems(|problem| problem.n_iterations),
+            "n_nonzero": of_problems(|problem| problem.n_nonzero as u64),
+        });
+        println!("{line}");
+    }
+}

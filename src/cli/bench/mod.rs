@@ -1,0 +1,144 @@
+//! `pipeline bench`: implementations of a learner side by side.
+
+mod args;
+
+use std::cell::RefCell;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::machine;
+use super::observer::Terminal;
+use super::run_place::{check_writable, command_line, run_name};
+use super::target::set_threads;
+use crate::bench::{self, BenchData, Event, Library, Options, Python, Subject, svm};
+use crate::cache::Store;
+use crate::report::{self, BENCH_SCHEMA, BenchResults, EngineCard};
+use args::{Common, Engine, SvmArgs, word};
+
+/// Arguments of `bench`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    learner: Learner,
+}
+
+#[derive(clap::Subcommand)]
+enum Learner {
+    /// Support vector machines: native, linfa, scikit-learn (LIBSVM), scikit-learn-intelex (oneDAL).
+    Svm(SvmArgs),
+}
+
+/// Times engines, writes the run directory, prints the tables.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let Learner::Svm(args) = args.learner;
+    run_svm(&args)
+}
+
+fn run_svm(args: &SvmArgs) -> anyhow::Result<()> {
+    let engines = args.engines()?;
+    let session = Session::start(&args.common, svm::NAME)?;
+    let libraries: Vec<_> = engines.iter().filter_map(|engine| engine.library()).collect();
+    let python = session.python(args.peer_python.as_deref(), &libraries)?;
+    let engines = engines.iter().filter_map(|engine| match engine {
+        Engine::Native => Some(svm::Engine::Native),
+        Engine::Linfa => Some(svm::Engine::Linfa),
+        peer => Some(svm::Engine::Peer(peer.library()?, python.clone()?)),
+    });
+    let kernels: Vec<String> = args.kernels.iter().map(word).collect();
+    let subject =
+        svm::subject(&kernels, args.c, engines.collect(), &session.data, args.common.seed);
+    session.run(subject)
+}
+
+/// What the bench of any learner begins and ends with.
+struct Session<'a> {
+    common: &'a Common,
+    /// Of all runs of this bench.
+    directory: PathBuf,
+    store: Store,
+    started: jiff::Timestamp,
+    terminal: Terminal,
+    threads: usize,
+    data: BenchData,
+    sizes: Vec<usize>,
+}
+
+impl<'a> Session<'a> {
+    /// Checks everything that can be checked before anything runs, and loads the data.
+    fn start(common: &'a Common, learner: &str) -> anyhow::Result<Self> {
+        let directory = common.out.join(format!("bench_{learner}"));
+        check_writable(&directory)?;
+        let store = Store::open(&common.cache)?;
+        let threads = set_threads(common.threads)?;
+        let started = jiff::Timestamp::now();
+        let terminal = Terminal::new(std::io::stderr().is_terminal())?;
+        let dataset = common.load(&terminal)?;
+        let sizes = common.sizes(&dataset)?;
+        let data = BenchData::new(dataset, common.seed);
+        Ok(Session { common, directory, store, started, terminal, threads, data, sizes })
+    }
+
+    fn python(
+        &self,
+        path: Option<&Path>,
+        libraries: &[Library],
+    ) -> anyhow::Result<Option<Rc<RefCell<Python>>>> {
+        let Some(path) = path.filter(|_| !libraries.is_empty()) else { return Ok(None) };
+        let python = Python::start(path, libraries, &self.data, self.threads, &self.terminal)?;
+        Ok(Some(Rc::new(RefCell::new(python))))
+    }
+
+    /// Times engines, remembers the fits, writes the run directory, prints the tables.
+    fn run(&self, mut subject: Subject) -> anyhow::Result<()> {
+        let common = self.common;
+        let options = Options {
+            sizes: self.sizes.clone(),
+            repeats: usize::from(common.repeats),
+            limit: Duration::from_secs_f64(common.limit),
+            n_test: self.data.card().n_test,
+        };
+        let tell = |event: Event| match event {
+            Event::Foretold(cell) => self.terminal.print(&report::bench_foretold(cell)),
+            Event::Finished(cell) => self.terminal.print(&report::bench_finished(cell)),
+        };
+        let findings = bench::run(&mut subject, &options, &self.terminal, &tell)?;
+        let past =
+            findings.past_runs(&subject, &self.data, self.threads, &self.started.to_string());
+        self.store.set_bench(subject.name, &past)?;
+
+        let run = run_name(&self.directory, self.started);
+        let engines = subject.engines.iter();
+        let results = BenchResults {
+            schema: BENCH_SCHEMA,
+            bench: subject.name.to_owned(),
+            run: run.clone(),
+            dataset: self.data.card().clone(),
+            seed: common.seed,
+            threads: self.threads,
+            repeats: options.repeats,
+            limit_seconds: common.limit,
+            parameters: subject.parameters.clone(),
+            variant: subject.variant.to_owned(),
+            machine: machine::describe(&command_line()),
+            engines: engines
+                .map(|it| EngineCard { name: it.name().to_owned(), version: it.version() })
+                .collect(),
+            cells: findings.cells,
+            curves: findings.curves,
+        };
+        let run_dir = self.directory.join(&run);
+        report::write_bench(&run_dir, &results)?;
+
+        let mut out = std::io::stdout().lock();
+        if common.json {
+            writeln!(out, "{}", serde_json::to_string_pretty(&results)?)?;
+            return Ok(());
+        }
+        writeln!(out, "{}", report::bench_text(&results)?)?;
+        writeln!(out, "{}\n", report::bench_headline(&results))?;
+        writeln!(out, "{}", run_dir.join("bench.html").display())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,19 @@
+//! Linear support vector classification: scikit-learn's `LinearSVC` on bytes or real features.
+
+mod dcd;
+mod gram;
+mod learner;
+mod model;
+mod multiclass;
+mod newton;
+mod params;
+mod problem;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+pub use model::{LinearReport, LinearSvc, ProblemReport};
+pub use params::{
+    LinearSvcError, LinearSvcParams, LinearSvcValidParams, Loss, MultiClass, NEWTON_MAX_FEATURES,
+    Solver,
+};
