@@ -45,7 +45,7 @@ impl SvcValidParams {
         let n_support = if is_linear { 0.0 } else { 2.5 * n.powf(0.82) };
         let predict = n_test * d * 1e-8 + n_test * n_support * value / n_threads;
 
-        let cache = (self.cache_mib as u64) << 20;
+        let cache = self.cache_bytes();
         let cached = (CACHED_SHARE * 4.0 * n * n) as u64;
         let rows = shape.n_train as u64 * shape.n_features as u64;
         let packed = if is_bytes { rows } else { 4 * rows };

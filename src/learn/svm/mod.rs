@@ -23,6 +23,7 @@ mod storage;
 mod support;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod weights;
 mod working_set;
 

@@ -19,6 +19,7 @@ use super::kernel_cache::KernelCache;
 use super::model::Svc;
 use super::params::{SvcError, SvcValidParams};
 use super::solver::{self, Pair, Solution};
+use super::watch::Watch;
 use crate::data::{Features, Rng};
 use crate::progress::{Progress, Silent};
 
@@ -117,7 +118,7 @@ pub(super) fn fit_pair(
     pair: &Pair,
     bounds: &[f64],
     whole: &Solution,
-    progress: &dyn Progress,
+    watch: &Watch,
 ) -> Result<Sigmoid, SvcError> {
     let n_first = pair.first_rows.len();
     let mut order: Vec<usize> = (0..bounds.len()).collect();
@@ -135,7 +136,7 @@ pub(super) fn fit_pair(
                 let (tol, max_iter) = (params.tol, params.max_iter);
                 let start = (whole, 1.0);
                 let solution =
-                    solver::solve_from(cache, pair, &bounds, tol, max_iter, start, progress)?;
+                    solver::solve_from(cache, pair, &bounds, tol, max_iter, start, watch)?;
                 let all: Vec<f64> = solution.decisions().collect();
                 held_out.iter().for_each(|&t| decisions[t] = all[t]);
             }
