@@ -124,34 +124,41 @@ per_level! {
     }
 }
 
+/// [`subtract_rows`] of a fixed number of rows: values are loaded and stored once for all.
+#[inline(always)]
+fn subtract_some<const R: usize>(value: &mut [f64], changes: &[f64; R], rows: &[&[f32]; R]) {
+    const WIDTH: usize = 16;
+    let rows = rows.map(|row| &row[..value.len()]);
+    let (whole, rest) = value.as_chunks_mut::<WIDTH>();
+    let n_whole = whole.len() * WIDTH;
+    for (chunk, value) in whole.iter_mut().enumerate() {
+        let mut so_far = *value;
+        for (row, change) in rows.iter().zip(changes) {
+            let row = &row[chunk * WIDTH..][..WIDTH];
+            for l in 0..WIDTH {
+                so_far[l] = (-change).mul_add(f64::from(row[l]), so_far[l]);
+            }
+        }
+        *value = so_far;
+    }
+    for (t, value) in rest.iter_mut().enumerate() {
+        for (row, change) in rows.iter().zip(changes) {
+            *value = (-change).mul_add(f64::from(row[n_whole + t]), *value);
+        }
+    }
+}
+
 per_level! {
-    /// `value -= sum_s change[s] * rows[s]` over the common length, four rows at a time.
+    /// `value -= sum_s change[s] * rows[s]` over the common length, in the order of the rows. Rows
+    /// come from memory, best as eight long streams.
     pub fn subtract_rows(value: &mut [f64], changes: &[f64], rows: &[&[f32]]) {
-        const BLOCK: usize = 2048;
-        let n = value.len();
-        for (block, value) in value.chunks_mut(BLOCK).enumerate() {
-            let start = block * BLOCK;
-            let end = (start + BLOCK).min(n);
-            let mut s = 0;
-            while s + 4 <= rows.len() {
-                let (c0, c1, c2, c3) = (changes[s], changes[s + 1], changes[s + 2], changes[s + 3]);
-                let (r0, r1) = (&rows[s][start..end], &rows[s + 1][start..end]);
-                let (r2, r3) = (&rows[s + 2][start..end], &rows[s + 3][start..end]);
-                let all = value.iter_mut().zip(r0).zip(r1).zip(r2).zip(r3);
-                for ((((v, a), b), c), d) in all {
-                    let first = c0 * f64::from(*a) + c1 * f64::from(*b);
-                    let second = c2 * f64::from(*c) + c3 * f64::from(*d);
-                    *v -= first + second;
-                }
-                s += 4;
-            }
-            while s < rows.len() {
-                let change = changes[s];
-                for (v, a) in value.iter_mut().zip(&rows[s][start..end]) {
-                    *v -= change * f64::from(*a);
-                }
-                s += 1;
-            }
+        let (eights, rest) = rows.as_chunks::<8>();
+        let (changes, changes_rest) = changes.as_chunks::<8>();
+        for (rows, changes) in eights.iter().zip(changes) {
+            subtract_some(value, changes, rows);
+        }
+        for (&row, &change) in rest.iter().zip(changes_rest) {
+            subtract_some(value, &[change], &[row]);
         }
     }
 }
@@ -204,7 +211,7 @@ mod tests {
             let chosen = select_partner(cpu, &value, &low, &diagonal, &row, 1.0, top, &mut gains);
             let mut after = value.clone();
             let next = step_and_max_up(cpu, &mut after, &up, &row, &diagonal, 0.3);
-            subtract_rows(cpu, &mut after, &[0.1, 0.2, 0.3, 0.4, 0.5], &[row.as_slice(); 5]);
+            subtract_rows(cpu, &mut after, &[0.1; 9], &[row.as_slice(); 9]);
             results.push((chosen, next, after));
         }
         assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
@@ -215,9 +222,9 @@ mod tests {
         for n in [0, 1, 7, 8, 9, 15, 16, 17, 784] {
             let mut rng = Rng::new(n as u64, &["smo"]);
             let rows: Vec<Vec<f32>> =
-                (0..6).map(|_| (0..n).map(|_| rng.unit_f32()).collect()).collect();
+                (0..11).map(|_| (0..n).map(|_| rng.unit_f32()).collect()).collect();
             let value: Vec<f64> = (0..n).map(|_| f64::from(rng.normal_f32())).collect();
-            for n_rows in 0..=6 {
+            for n_rows in [0, 1, 7, 8, 9, 11] {
                 let changes: Vec<f64> = (0..n_rows).map(|s| 0.5 - 0.25 * s as f64).collect();
                 let rows: Vec<&[f32]> = rows[..n_rows].iter().map(Vec::as_slice).collect();
                 let mut first = None;
