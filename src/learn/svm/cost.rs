@@ -37,7 +37,7 @@ impl SvcValidParams {
         let n_threads = n_threads.clamp(1, shape.n_classes.max(2)) as f64;
         let seconds = (n_values + n_test * n_support) * per_value / n_threads;
 
-        let cache = (self.cache_mib as u64) << 20;
+        let cache = self.cache_bytes();
         let all_values = 4 * shape.n_train as u64 * shape.n_train as u64;
         let rows = shape.n_train as u64 * shape.n_features as u64;
         let packed = if shape.is_bytes { rows } else { 4 * rows };

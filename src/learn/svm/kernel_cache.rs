@@ -17,7 +17,7 @@ pub(super) struct KernelCache<'a> {
     pub resolved: Resolved,
     pub features: &'a Features,
     pub panels: Vec<Panel>,
-    limit_bytes: usize,
+    limit_bytes: u64,
     entries: Mutex<Entries>,
     n_hits: AtomicU64,
     n_misses: AtomicU64,
@@ -37,7 +37,7 @@ struct Entries {
     /// Uses in time order; only the latest use of a key counts.
     uses: VecDeque<(Key, u64)>,
     now: u64,
-    n_bytes: usize,
+    n_bytes: u64,
 }
 
 impl<'a> KernelCache<'a> {
@@ -45,13 +45,13 @@ impl<'a> KernelCache<'a> {
         resolved: Resolved,
         features: &'a Features,
         panels: Vec<Panel>,
-        cache_mib: usize,
+        limit_bytes: u64,
     ) -> Self {
         KernelCache {
             resolved,
             features,
             panels,
-            limit_bytes: cache_mib.saturating_mul(1 << 20),
+            limit_bytes,
             entries: Mutex::default(),
             n_hits: AtomicU64::new(0),
             n_misses: AtomicU64::new(0),
@@ -129,19 +129,19 @@ impl Entries {
         Some(values)
     }
 
-    fn insert(&mut self, key: Key, values: Arc<[f32]>, limit_bytes: usize) {
+    fn insert(&mut self, key: Key, values: Arc<[f32]>, limit_bytes: u64) {
         self.now += 1;
-        self.n_bytes += size_of_val(&*values);
+        self.n_bytes += size_of_val(&*values) as u64;
         self.uses.push_back((key, self.now));
         if let Some((replaced, _)) = self.blocks.insert(key, (values, self.now)) {
-            self.n_bytes -= size_of_val(&*replaced);
+            self.n_bytes -= size_of_val(&*replaced) as u64;
         }
         while self.n_bytes > limit_bytes {
             let Some((oldest, used)) = self.uses.pop_front() else { break };
             if self.blocks.get(&oldest).is_some_and(|b| b.1 == used)
                 && let Some((values, _)) = self.blocks.remove(&oldest)
             {
-                self.n_bytes -= size_of_val(&*values);
+                self.n_bytes -= size_of_val(&*values) as u64;
             }
         }
     }

@@ -9,7 +9,7 @@ use super::block::stop_if;
 use super::kernel_cache::KernelCache;
 use super::params::{Kernel, LINFA_MAX_SAMPLES, SvcError};
 use super::solver::{self, Pair, Solution};
-use crate::progress::Progress;
+use super::watch::Watch;
 
 /// Refuses more samples than linfa can hold and finish.
 pub(super) fn check_size(n_samples: usize) -> Result<(), SvcError> {
@@ -35,9 +35,9 @@ pub(super) fn solve(
     pair: &Pair,
     bounds: &[f64],
     tol: f64,
-    progress: &dyn Progress,
+    watch: &Watch,
 ) -> Result<Solution, SvcError> {
-    stop_if(progress)?;
+    stop_if(watch.progress)?;
     let rows: Vec<usize> = pair.rows().collect();
     let n_first = pair.first_rows.len();
     let (first_bound, second_bound) = (bounds[0], bounds[n_first]);
@@ -71,5 +71,5 @@ pub(super) fn solve(
     let model = params
         .fit(&DatasetBase::new(records, targets))
         .map_err(|error| SvcError::Linfa(error.to_string()))?;
-    solver::judge(cache, pair, bounds, tol * (1.0 + SLACK), &model.alpha, -model.rho, progress)
+    solver::judge(cache, pair, bounds, tol * (1.0 + SLACK), &model.alpha, -model.rho, watch)
 }

@@ -22,6 +22,7 @@ mod solver;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod weights;
 mod working_set;
 

@@ -1,7 +1,5 @@
 //! One problem per pair of classes, in LIBSVM's order, solved in parallel.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use linfa::dataset::DatasetBase;
 use linfa::traits::Fit;
 use ndarray::Array2;
@@ -16,6 +14,7 @@ use super::params::{Engine, SvcError, SvcValidParams};
 use super::probability::{self, Sigmoid};
 use super::schedule;
 use super::solver::{self, Pair, Solution};
+use super::watch::Watch;
 use super::weights::{bounds_of, check, rows_by_class};
 use crate::data::{Features, Labels};
 use crate::learn::Samples;
@@ -70,26 +69,24 @@ impl SvcValidParams {
             .par_iter()
             .map(|rows| Panel::pack(features, rows, progress))
             .collect::<Result<Vec<_>, _>>()?;
-        let cache = KernelCache::new(resolved, features, panels, self.cache_mib);
+        let cache = KernelCache::new(resolved, features, panels, self.cache_bytes());
         let pairs = pairs_of(&rows_of);
-        let n_done = AtomicU64::new(0);
-        let n_pairs = pairs.len() as u64;
+        let watch = Watch::new(progress, pairs.len());
         let costs = schedule::costs(features, &pairs, &rows_of);
         let solutions = schedule::by_cost(&costs, |idx| {
             let pair = &pairs[idx];
             let bounds: Vec<f64> = pair.rows().map(|row| bounds[row]).collect();
             let solution = match self.engine {
                 Engine::Native => {
-                    solver::solve(&cache, pair, &bounds, self.tol, self.max_iter, progress)?
+                    solver::solve(&cache, pair, &bounds, self.tol, self.max_iter, &watch)?
                 }
-                Engine::Linfa => linfa_engine::solve(&cache, pair, &bounds, self.tol, progress)?,
+                Engine::Linfa => linfa_engine::solve(&cache, pair, &bounds, self.tol, &watch)?,
             };
             let sigmoid = match self.probability {
-                true => Some(probability::fit_pair(self, &cache, pair, &bounds, progress)?),
+                true => Some(probability::fit_pair(self, &cache, pair, &bounds, &watch)?),
                 false => None,
             };
-            let done = n_done.fetch_add(1, Ordering::Relaxed) + 1;
-            progress.update(done, n_pairs, &format!("gap {:.1e}", solution.gap));
+            watch.done();
             Ok((solution, sigmoid))
         })?;
         let (solutions, sigmoids): (Vec<Solution>, Vec<Option<Sigmoid>>) =

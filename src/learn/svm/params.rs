@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
+use sysinfo::System;
 
 /// Coefficient of a kernel, in scikit-learn's words.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,7 +80,7 @@ pub struct SvcValidParams {
     pub(super) c: f64,
     pub(super) kernel: Kernel,
     pub(super) tol: f64,
-    pub(super) cache_mib: usize,
+    pub(super) cache_mib: Option<usize>,
     pub(super) max_iter: Option<u64>,
     pub(super) engine: Engine,
     pub(super) class_weight: ClassWeight,
@@ -99,13 +100,13 @@ impl Default for SvcParams {
 }
 
 impl SvcParams {
-    /// scikit-learn's defaults: RBF, `C = 1`, `gamma = scale`, `tol = 1e-3`; a cache of 1 GiB.
+    /// scikit-learn's defaults: RBF, `C = 1`, `gamma = scale`, `tol = 1e-3`; a cache after the free memory.
     pub fn new() -> Self {
         SvcParams(SvcValidParams {
             c: 1.0,
             kernel: Kernel::Rbf { gamma: Gamma::Scale },
             tol: 1e-3,
-            cache_mib: 1024,
+            cache_mib: None,
             max_iter: None,
             engine: Engine::Native,
             class_weight: ClassWeight::Uniform,
@@ -133,9 +134,10 @@ impl SvcParams {
         self
     }
 
-    /// Memory for kernel values kept between uses.
+    /// Memory for kernel values kept between uses; if not given, an eighth of what is free, at
+    /// least 256 MiB and at most 2 GiB. It changes the time of a fit, never its result.
     pub fn cache_mib(mut self, cache_mib: usize) -> Self {
-        self.0.cache_mib = cache_mib;
+        self.0.cache_mib = Some(cache_mib);
         self
     }
 
@@ -186,6 +188,19 @@ impl SvcValidParams {
     /// Largest KKT gap of a solution.
     pub fn tol(&self) -> f64 {
         self.tol
+    }
+
+    /// Memory for kernel values.
+    pub(super) fn cache_bytes(&self) -> u64 {
+        const MIB: u64 = 1 << 20;
+        if let Some(cache_mib) = self.cache_mib {
+            return (cache_mib as u64).saturating_mul(MIB);
+        }
+        let mut system = System::new();
+        system.refresh_memory();
+        // A container's limit may be below what the machine has.
+        let of_container = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+        (system.available_memory().min(of_container) / 8).clamp(256 * MIB, 2048 * MIB)
     }
 }
 

@@ -8,7 +8,6 @@
 //! solution meets the tolerance of a cold fit. The held-out rows of a fold are predicted under all
 //! penalties at once: one block of kernel values serves them all.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -21,6 +20,7 @@ use super::params::{SvcError, SvcValidParams};
 use super::path_predict::{Expansion, Predictor};
 use super::schedule;
 use super::solver::{self, Pair, Solution};
+use super::watch::Watch;
 use super::weights::{bounds_of, check, rows_by_class};
 use crate::data::Labels;
 use crate::learn::Samples;
@@ -107,17 +107,12 @@ impl SvcValidParams {
             .map(|rows| Panel::pack(features, rows, progress))
             .collect::<Result<Vec<_>, _>>()?;
         let resolved = Resolved::new(self.kernel, features);
-        let cache = KernelCache::new(resolved, features, panels, self.cache_mib);
+        let cache = KernelCache::new(resolved, features, panels, self.cache_bytes());
         let pairs = pairs_of(&rows_of);
-        let n_done = AtomicU64::new(0);
-        let n_fits = (pairs.len() * (folds.n_folds() + 1) * cs.len()) as u64;
+        let watch = Watch::new(progress, pairs.len() * (folds.n_folds() + 1) * cs.len());
         let costs = schedule::costs(features, &pairs, &rows_of);
         let solved = schedule::by_cost(&costs, |idx| {
-            let report = || {
-                let done = n_done.fetch_add(1, Ordering::Relaxed) + 1;
-                progress.update(done, n_fits, "");
-            };
-            self.solve_pair(&cache, &pairs[idx], &ascending, &whole, &subsets, progress, report)
+            self.solve_pair(&cache, &pairs[idx], &ascending, &whole, &subsets, &watch)
         })?;
         drop(cache);
         let mut path: Vec<Vec<PathFit>> = cs.iter().map(|_| Vec::new()).collect();
@@ -173,7 +168,6 @@ impl SvcValidParams {
     }
 
     /// Solutions of one pair `[folds][penalties]`; none where a class of it is missing.
-    #[expect(clippy::too_many_arguments, reason = "the state of one path")]
     fn solve_pair(
         &self,
         cache: &KernelCache,
@@ -181,13 +175,12 @@ impl SvcValidParams {
         cs: &[f64],
         whole: &Subset,
         subsets: &[Subset],
-        progress: &dyn Progress,
-        report: impl Fn(),
+        watch: &Watch,
     ) -> Result<Vec<Vec<Option<Solved>>>, SvcError> {
         let solve = |bounds: &[f64], start: Option<(&Solution, f64)>| match start {
-            None => solver::solve(cache, pair, bounds, self.tol, self.max_iter, progress),
+            None => solver::solve(cache, pair, bounds, self.tol, self.max_iter, watch),
             Some(start) => {
-                solver::solve_from(cache, pair, bounds, self.tol, self.max_iter, start, progress)
+                solver::solve_from(cache, pair, bounds, self.tol, self.max_iter, start, watch)
             }
         };
         let of_pair = |bounds: &[f64]| -> Vec<f64> { pair.rows().map(|row| bounds[row]).collect() };
@@ -198,7 +191,7 @@ impl SvcValidParams {
             let start = before.as_ref().map(|(solution, c_before)| (solution, c / c_before));
             let on_all = solve(&of_pair(&whole.bounds[nth]), start)?;
             let shared_seconds = clock.elapsed().as_secs_f64() / subsets.len() as f64;
-            report();
+            watch.done();
             for (subset, solved) in subsets.iter().zip(&mut path) {
                 let clock = Instant::now();
                 let is_left = |class| subset.classes.contains(&class);
@@ -218,7 +211,7 @@ impl SvcValidParams {
                     n_iterations: solution.n_iterations.unwrap_or(0),
                     seconds: shared_seconds + clock.elapsed().as_secs_f64(),
                 }));
-                report();
+                watch.done();
             }
             before = Some((on_all, c));
         }

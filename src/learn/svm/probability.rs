@@ -19,6 +19,7 @@ use super::kernel_cache::KernelCache;
 use super::model::Svc;
 use super::params::{SvcError, SvcValidParams};
 use super::solver::{self, Pair};
+use super::watch::Watch;
 use crate::data::{Features, Rng};
 use crate::progress::{Progress, Silent};
 
@@ -115,7 +116,7 @@ pub(super) fn fit_pair(
     cache: &KernelCache,
     pair: &Pair,
     bounds: &[f64],
-    progress: &dyn Progress,
+    watch: &Watch,
 ) -> Result<Sigmoid, SvcError> {
     let n_first = pair.first_rows.len();
     let mut order: Vec<usize> = (0..bounds.len()).collect();
@@ -131,7 +132,7 @@ pub(super) fn fit_pair(
         match (is_left(first), is_left(second)) {
             (true, true) => {
                 let solution =
-                    solver::solve(cache, pair, &bounds, params.tol, params.max_iter, progress)?;
+                    solver::solve(cache, pair, &bounds, params.tol, params.max_iter, watch)?;
                 let all: Vec<f64> = solution.decisions().collect();
                 held_out.iter().for_each(|&t| decisions[t] = all[t]);
             }

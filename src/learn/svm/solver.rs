@@ -22,18 +22,19 @@ use super::gradient;
 use super::kernel_cache::KernelCache;
 use super::local::Local;
 use super::params::{Kernel, SvcError};
+use super::watch::Watch;
 use super::working_set::next_working_set;
 use crate::kernels::{Cpu, smo};
-use crate::progress::Progress;
 
 /// Samples of a working set. CPU seconds of a fit on one thread of a 2-core Zen 5 with AVX-512 that
 /// had other work to do (one run each, RBF `C = 10`, 60,000 samples) for 256, 512, 1024: 7.2, 9.5,
 /// 10.2 (`cargo bench --bench svm -- pixels`) and 7.3, 5.6, 6.9 (`-- relu128`). Few samples mean
 /// more rounds, each of which reads a class again: at 5,408 features that is what costs.
 const WORKING_SET: usize = 512;
-fn working_set() -> usize {
-    std::env::var("WSS").map_or(WORKING_SET, |v| v.parse().unwrap())
-}
+
+/// The same for a linear kernel, whose free multipliers are as many as its features: they should fit.
+/// CPU seconds as above (`pixels,linear,1`) for 256, 512, 1024, 2048: 58, 6.5, 5.5, 10.
+const LINEAR_WORKING_SET: usize = 1024;
 
 /// Solution of one pair.
 pub(super) struct Solution {
@@ -177,10 +178,10 @@ pub(super) fn solve(
     bounds: &[f64],
     tol: f64,
     max_iter: Option<u64>,
-    progress: &dyn Progress,
+    watch: &Watch,
 ) -> Result<Solution, SvcError> {
     let state = State::new(pair.first_rows.len(), bounds);
-    Solver::new(cache, pair, state, progress).solve(tol, max_iter)
+    Solver::new(cache, pair, state, watch).solve(tol, max_iter)
 }
 
 /// As [`solve`], from the multipliers of another solution of the pair times `ratio`.
@@ -194,7 +195,7 @@ pub(super) fn solve_from(
     tol: f64,
     max_iter: Option<u64>,
     (start, ratio): (&Solution, f64),
-    progress: &dyn Progress,
+    watch: &Watch,
 ) -> Result<Solution, SvcError> {
     let mut state = State::new(pair.first_rows.len(), bounds);
     for (t, (beta, value)) in start.beta.iter().zip(&start.value).enumerate() {
@@ -202,7 +203,7 @@ pub(super) fn solve_from(
         state.value[t] += ratio * (value - state.value[t]);
     }
     let changes = state.make_feasible();
-    let mut solver = Solver::new(cache, pair, state, progress);
+    let mut solver = Solver::new(cache, pair, state, watch);
     solver.subtract(&changes)?;
     solver.solve(tol, max_iter)
 }
@@ -219,14 +220,14 @@ pub(super) fn judge(
     tol: f64,
     beta: &[f64],
     bias: f64,
-    progress: &dyn Progress,
+    watch: &Watch,
 ) -> Result<Solution, SvcError> {
     let mut state = State::new(pair.first_rows.len(), bounds);
     for (t, &beta) in beta.iter().enumerate().take(state.beta.len()) {
         state.beta[t] = beta.clamp(state.lower[t], state.upper[t]);
     }
     let changes: Vec<(usize, f64)> = state.multipliers().collect();
-    let mut solver = Solver::new(cache, pair, state, progress);
+    let mut solver = Solver::new(cache, pair, state, watch);
     solver.subtract(&changes)?;
     let mut solution = solver.finish(tol);
     (solution.bias, solution.n_iterations) = (bias, None);
@@ -242,19 +243,14 @@ struct Solver<'a> {
     local: Local,
     block: Block,
     n_iterations: u64,
-    progress: &'a dyn Progress,
+    watch: &'a Watch<'a>,
 }
 
 impl<'a> Solver<'a> {
-    fn new(
-        cache: &'a KernelCache,
-        pair: &'a Pair,
-        state: State,
-        progress: &'a dyn Progress,
-    ) -> Self {
+    fn new(cache: &'a KernelCache, pair: &'a Pair, state: State, watch: &'a Watch) -> Self {
         let rows = pair.rows().collect();
         let (local, block) = (Local::default(), Block::default());
-        Solver { cache, pair, rows, state, local, block, n_iterations: 0, progress }
+        Solver { cache, pair, rows, state, local, block, n_iterations: 0, watch }
     }
 
     fn solve(mut self, tol: f64, max_iter: Option<u64>) -> Result<Solution, SvcError> {
@@ -278,11 +274,17 @@ impl<'a> Solver<'a> {
     /// Rounds of working sets until `tol` or `max_iter` is reached; true if no step was possible.
     fn descend(&mut self, tol: f64, max_iter: u64) -> Result<bool, SvcError> {
         let cpu = Cpu::detect();
+        let size = match self.cache.resolved.kernel {
+            Kernel::Linear => {
+                self.cache.features.n_features().clamp(WORKING_SET, LINEAR_WORKING_SET)
+            }
+            _ => WORKING_SET,
+        };
         let (mut top, mut bottom) = self.state.extremes();
         while top - bottom > tol && self.n_iterations < max_iter {
-            stop_if(self.progress)?;
-            let working = next_working_set(&self.state, self.local.working(), working_set());
-            self.local.load(self.cache, &self.rows, &self.state, working, self.progress)?;
+            stop_if(self.watch.progress)?;
+            let working = next_working_set(&self.state, self.local.working(), size);
+            self.local.load(self.cache, &self.rows, &self.state, working, self.watch.progress)?;
             let tolerance = (0.1 * (top - bottom)).max(0.5 * tol);
             let n_steps = self.local.solve(cpu, tolerance, max_iter - self.n_iterations);
             self.n_iterations += n_steps;
@@ -299,17 +301,24 @@ impl<'a> Solver<'a> {
             }
             self.subtract(&changes)?;
             (top, bottom) = self.state.extremes();
+            self.watch.round(n_steps, top - bottom);
         }
         Ok(false)
     }
 
     /// `value -= K changes`
     fn subtract(&mut self, changes: &[(usize, f64)]) -> Result<(), SvcError> {
-        let Solver { cache, pair, rows, state, block, progress, .. } = self;
+        let Solver { cache, pair, rows, state, block, watch, .. } = self;
         if cache.resolved.kernel == Kernel::Linear {
             let by_row: Vec<(usize, f64)> = changes.iter().map(|&(t, c)| (rows[t], c)).collect();
             let weights = gradient::weights_of(cache.features, &by_row);
-            return gradient::subtract(cache.features, rows, &weights, &mut state.value, *progress);
+            return gradient::subtract(
+                cache.features,
+                rows,
+                &weights,
+                &mut state.value,
+                watch.progress,
+            );
         }
         let cpu = Cpu::detect();
         let (first_values, second_values) = state.value.split_at_mut(pair.first_rows.len());
@@ -319,7 +328,7 @@ impl<'a> Solver<'a> {
             for (values, class) in
                 [(&mut *first_values, pair.first), (&mut *second_values, pair.second)]
             {
-                let kernel = cache.fetch(&samples, class, block, *progress)?;
+                let kernel = cache.fetch(&samples, class, block, watch.progress)?;
                 let kernel: Vec<&[f32]> = kernel.iter().map(|row| &**row).collect();
                 smo::subtract_rows(cpu, values, &changes, &kernel);
             }
@@ -329,14 +338,14 @@ impl<'a> Solver<'a> {
 
     /// `value = y - K beta` of a linear kernel anew, in double precision.
     fn revalue(&mut self) -> Result<(), SvcError> {
-        let Solver { cache, pair, rows, state, progress, .. } = self;
+        let Solver { cache, pair, rows, state, watch, .. } = self;
         let by_row: Vec<(usize, f64)> =
             state.multipliers().map(|(t, beta)| (rows[t], beta)).collect();
         let weights = gradient::weights_of(cache.features, &by_row);
         for (t, value) in state.value.iter_mut().enumerate() {
             *value = pair.y(t);
         }
-        gradient::subtract_exactly(cache.features, rows, &weights, &mut state.value, *progress)
+        gradient::subtract_exactly(cache.features, rows, &weights, &mut state.value, watch.progress)
     }
 
     fn finish(self, tol: f64) -> Solution {
