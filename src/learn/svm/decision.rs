@@ -43,39 +43,30 @@ impl Svc {
         let chunk = if weights.is_some() { LINEAR_CHUNK } else { CHUNK };
         let n_samples = features.n_samples();
         let n_done = AtomicU64::new(0);
-        let chunks: Vec<Vec<f64>> = (0..n_samples.div_ceil(chunk))
-            .into_par_iter()
-            .with_max_len(1)
-            .map_init(Block::default, |block, nth| {
-                let queries: Vec<usize> =
-                    (nth * chunk..((nth + 1) * chunk).min(n_samples)).collect();
-                stop_if(progress)?;
-                let mut decided = self.bias.repeat(queries.len());
-                if let Some(weights) = weights {
-                    weights.add_decisions(&features, &queries, &mut decided);
-                }
-                if let Some(support) = support {
-                    let sums = &mut decided;
-                    support.add_decisions(
-                        &self.resolved,
-                        &features,
-                        &queries,
-                        block,
-                        sums,
-                        progress,
-                    )?;
-                }
-                let done = n_done.fetch_add(queries.len() as u64, Ordering::Relaxed);
-                progress.update(done + queries.len() as u64, n_samples as u64, "predicting");
-                Ok(decided)
-            })
-            .collect::<Result<_, SvcError>>()?;
         let n_pairs = self.bias.len();
         let mut decisions = Array2::zeros((n_samples, n_pairs));
-        let lines = chunks.iter().flat_map(|chunk| chunk.chunks_exact(n_pairs));
-        for (mut row, line) in decisions.rows_mut().into_iter().zip(lines) {
-            row.iter_mut().zip(line).for_each(|(decision, &sum)| *decision = sum as f32);
-        }
+        let lines = decisions.as_slice_mut().expect("a new array is row-major");
+        lines.par_chunks_mut(chunk * n_pairs).enumerate().with_max_len(1).try_for_each_init(
+            Block::default,
+            |block, (nth, lines)| {
+                stop_if(progress)?;
+                let n_queries = lines.len() / n_pairs;
+                let queries: Vec<usize> = (nth * chunk..nth * chunk + n_queries).collect();
+                let mut sums = self.bias.repeat(n_queries);
+                if let Some(weights) = weights {
+                    weights.add_decisions(&features, &queries, &mut sums);
+                }
+                if let Some(support) = support {
+                    let resolved = &self.resolved;
+                    support
+                        .add_decisions(resolved, &features, &queries, block, &mut sums, progress)?;
+                }
+                lines.iter_mut().zip(sums).for_each(|(decision, sum)| *decision = sum as f32);
+                let done = n_done.fetch_add(n_queries as u64, Ordering::Relaxed);
+                progress.update(done + n_queries as u64, n_samples as u64, "predicting");
+                Ok::<(), SvcError>(())
+            },
+        )?;
         Ok(decisions)
     }
 
@@ -163,34 +154,37 @@ impl Svc {
     }
 }
 
-/// Votes and summed decisions of one sample, `[n_classes]` each.
-fn vote(n_classes: usize, decisions: impl IntoIterator<Item = f32>) -> (Vec<u32>, Vec<f64>) {
-    let (mut votes, mut confidence) = (vec![0; n_classes], vec![0.0; n_classes]);
+/// Votes of one sample, `[n_classes]`.
+fn votes(n_classes: usize, decisions: impl IntoIterator<Item = f32>) -> Vec<u32> {
+    let mut votes = vec![0; n_classes];
     for ((first, second), decision) in pairs(n_classes).zip(decisions) {
         votes[if decision > 0.0 { first } else { second }] += 1;
-        confidence[first] += f64::from(decision);
-        confidence[second] -= f64::from(decision);
     }
-    (votes, confidence)
+    votes
 }
 
 /// Votes plus the summed decisions squashed into (-1/3, 1/3), `[n_classes]`.
-fn scores(n_classes: usize, decisions: impl IntoIterator<Item = f32>) -> Vec<f64> {
-    let (votes, confidence) = vote(n_classes, decisions);
-    let squashed = confidence.iter().map(|sum| sum / (3.0 * (sum.abs() + 1.0)));
+fn scores(n_classes: usize, decisions: impl IntoIterator<Item = f32> + Clone) -> Vec<f64> {
+    let votes = votes(n_classes, decisions.clone());
+    let mut sums = vec![0.0; n_classes];
+    for ((first, second), decision) in pairs(n_classes).zip(decisions) {
+        sums[first] += f64::from(decision);
+        sums[second] -= f64::from(decision);
+    }
+    let squashed = sums.iter().map(|sum| sum / (3.0 * (sum.abs() + 1.0)));
     votes.into_iter().zip(squashed).map(|(votes, part)| f64::from(votes) + part).collect()
 }
 
 /// Position of the class that the decisions of all pairs speak for.
 pub(super) fn winner(
     n_classes: usize,
-    decisions: impl IntoIterator<Item = f32>,
+    decisions: impl IntoIterator<Item = f32> + Clone,
     break_ties: bool,
 ) -> usize {
     if break_ties && n_classes > 2 {
         first_largest(&scores(n_classes, decisions))
     } else {
-        first_largest(&vote(n_classes, decisions).0)
+        first_largest(&votes(n_classes, decisions))
     }
 }
 
