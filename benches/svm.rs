@@ -66,9 +66,9 @@ fn main() {
             other => other,
         };
         let parts: Vec<&str> = case.split(',').collect();
-        let (source, kernel, cs, n_folds) = match parts.as_slice() {
-            &[source, kernel, cs] => (source, kernel, cs, None),
-            &[source, kernel, cs, n_folds] => {
+        let (source, kernel, cs, n_folds) = match *parts.as_slice() {
+            [source, kernel, cs] => (source, kernel, cs, None),
+            [source, kernel, cs, n_folds] => {
                 (source, kernel, cs, Some(n_folds.parse().expect("folds")))
             }
             _ => panic!("no case `{case}`"),
