@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Accepts, Artifact, ArtifactType, Context, Field, InputSpec, Inputs, Kind, Output, Stage,
-    StageError, typed,
+    Accepts, Artifact, ArtifactType, Context, Field, Foreseen, InputSpec, Inputs, Kind, Output,
+    Stage, StageError, TableShape, typed,
 };
 use crate::data::Augment;
 
@@ -24,14 +24,14 @@ pub static AUGMENT: Kind = Kind {
     fields: &[
         Field {
             name: "copies",
-            doc: "copies of each training image, besides itself",
+            doc: "copies of each training image, those moved least first",
             accepts: Accepts::Integer { min: 1, max: 1000 },
             default: Some("4"),
             read_if: None,
         },
         Field {
             name: "flip",
-            doc: "mirror copies left to right, or not, at random",
+            doc: "let copies be mirrored left to right",
             accepts: Accepts::Boolean,
             default: Some("true"),
             read_if: None,
@@ -76,5 +76,12 @@ impl Stage for AugmentStage {
         let augment = Augment { copies, flip, shift, rotate };
         let augmented = augment.apply(data, context.seed, context.progress)?;
         Ok(Output { artifact: Artifact::Dataset(augmented), reusable: true, notes: Map::new() })
+    }
+
+    fn foresee_shape(&self, foreseen: &Foreseen) -> Option<TableShape> {
+        let data = foreseen.shape("data")?;
+        let held_out = foreseen.param("data", "validation").and_then(Value::as_f64);
+        let n_copied = data.n_train as f64 * (1.0 - held_out.unwrap_or(0.0));
+        Some(TableShape { n_train: data.n_train + self.copies * n_copied.round() as usize, ..data })
     }
 }

@@ -24,7 +24,7 @@ const N_IMAGES_PER_CHUNK: usize = 256;
 pub struct Augment {
     /// Copies of each training image that is not held out for validation.
     pub copies: usize,
-    /// Mirror half of the placements left to right.
+    /// Whether copies may be mirrored left to right.
     pub flip: bool,
     /// Most pixels by which a copy is moved, along each side; what is uncovered is 0.
     pub shift: usize,
@@ -36,9 +36,9 @@ impl Augment {
     /// The data set with copies behind the training images: image by image, first those of the
     /// first row. Rows held out for validation have no copies and keep their places.
     ///
-    /// Without rotation the copies of an image are different placements, drawn at random from all
-    /// but the image's own: mirrored or not, moved by `-shift..=shift` pixels along each side. With
-    /// it every copy draws any placement and an angle, uniform in `-rotate..=rotate`.
+    /// Without rotation the copies of an image are different placements: those that take the fewest
+    /// steps (a mirror, or a pixel along one side), drawn at random among equals. With it every copy
+    /// draws any placement and an angle, uniform in `-rotate..=rotate`.
     ///
     /// # Errors   more copies than placements, a shift that leaves nothing of the image, or
     ///            [`DataError::Interrupted`]
@@ -55,11 +55,10 @@ impl Augment {
             let found = [shape.height, shape.width];
             return Err(DataError::ShiftTooLarge { shift: self.shift, found });
         }
-        if self.rotate == 0.0 && self.copies > self.n_placements() - 1 {
-            return Err(DataError::TooManyCopies {
-                copies: self.copies,
-                n_placements: self.n_placements() - 1,
-            });
+        let by_steps = self.placements();
+        let n_placements = by_steps.iter().map(Vec::len).sum();
+        if self.rotate == 0.0 && self.copies > n_placements {
+            return Err(DataError::TooManyCopies { copies: self.copies, n_placements });
         }
         if self.copies == 0 {
             return Ok(data.clone());
@@ -84,7 +83,8 @@ impl Augment {
                 let copies = copied.chunks_exact_mut(self.copies * n_pixels);
                 for (copies, &row) in copies.zip(sources) {
                     let image = &originals[row * n_pixels..][..n_pixels];
-                    let placements = self.draw(&mut Rng::new(seed, &["augment", &row.to_string()]));
+                    let mut rng = Rng::new(seed, &["augment", &row.to_string()]);
+                    let placements = self.draw(&by_steps, &mut rng);
                     for (copy, placement) in copies.chunks_exact_mut(n_pixels).zip(placements) {
                         placement.place(image, shape, copy);
                     }
@@ -108,44 +108,48 @@ impl Augment {
         })
     }
 
-    /// Placements without rotation, the image's own included.
-    fn n_placements(&self) -> usize {
-        let side = 2 * self.shift + 1;
-        side * side * if self.flip { 2 } else { 1 }
+    /// Every placement without rotation but the image's own, by the number of steps that lead to
+    /// it: a mirror, or a pixel along one side.
+    fn placements(&self) -> Vec<Vec<Placement>> {
+        let shift = self.shift as isize;
+        let mut by_steps = vec![Vec::new(); 2 * self.shift + 2];
+        for flip in if self.flip { &[false, true][..] } else { &[false] } {
+            for (down, right) in
+                (-shift..=shift).flat_map(|d| (-shift..=shift).map(move |r| (d, r)))
+            {
+                let n_steps = down.unsigned_abs() + right.unsigned_abs() + usize::from(*flip);
+                by_steps[n_steps].push(Placement { flip: *flip, down, right, degrees: 0.0 });
+            }
+        }
+        by_steps.remove(0);
+        by_steps
     }
 
     /// The copies of one image.
-    fn draw(&self, rng: &mut Rng) -> Vec<Placement> {
-        let n_placements = self.n_placements();
+    fn draw(&self, by_steps: &[Vec<Placement>], rng: &mut Rng) -> Vec<Placement> {
         if self.rotate > 0.0 {
-            let drawn = (0..self.copies).map(|_| {
-                let nth = rng.below(n_placements);
-                let rotate = self.rotate as f32;
-                self.placement(nth, rng.uniform_f32(-rotate, rotate))
-            });
-            return drawn.collect();
+            return (0..self.copies).map(|_| self.draw_any(rng)).collect();
         }
-        // Floyd's sample without repeats (Bentley, CACM 30 (1987), 754); placement 0 is the image.
-        let mut chosen: Vec<usize> = Vec::with_capacity(self.copies);
-        for last in n_placements - self.copies..n_placements {
-            let nth = 1 + rng.below(last);
-            chosen.push(if chosen.contains(&nth) { last } else { nth });
+        let mut drawn = Vec::with_capacity(self.copies);
+        for placements in by_steps {
+            let n_wanted = (self.copies - drawn.len()).min(placements.len());
+            // Floyd's sample without repeats (Bentley, CACM 30 (1987), 754).
+            let mut chosen: Vec<usize> = Vec::with_capacity(n_wanted);
+            for last in placements.len() - n_wanted..placements.len() {
+                let nth = rng.below(last + 1);
+                chosen.push(if chosen.contains(&nth) { last } else { nth });
+            }
+            drawn.extend(chosen.into_iter().map(|nth| placements[nth]));
         }
-        chosen.into_iter().map(|nth| self.placement(nth, 0.0)).collect()
+        drawn
     }
 
-    /// Placements in a fixed order, the image's own first.
-    fn placement(&self, nth: usize, degrees: f32) -> Placement {
-        let side = 2 * self.shift + 1;
-        // The order of shifts is turned so that it starts at none.
-        let n_shifts = side * side;
-        let at = (nth % n_shifts + n_shifts / 2) % n_shifts;
-        let signed = |at: usize| at as isize - self.shift as isize;
-        Placement {
-            flip: nth >= n_shifts,
-            down: signed(at / side),
-            right: signed(at % side),
-            degrees,
-        }
+    /// Any placement, turned.
+    fn draw_any(&self, rng: &mut Rng) -> Placement {
+        let mut moved = || rng.below(2 * self.shift + 1) as isize - self.shift as isize;
+        let (down, right) = (moved(), moved());
+        let flip = self.flip && rng.below(2) == 1;
+        let rotate = self.rotate as f32;
+        Placement { flip, down, right, degrees: rng.uniform_f32(-rotate, rotate) }
     }
 }

@@ -123,8 +123,8 @@ fn held_out_rows_keep_their_places_and_have_no_copies() {
         augmented.train.pixels.slice(s![40.., ..]).outer_iter().map(|copy| copy.to_vec()).collect();
     for &held_out in &data.validation_idx {
         let image = data.train.pixels.row(held_out).to_vec();
-        for nth in 0..SHIFTS.n_placements() {
-            let placed = placed(SHIFTS.placement(nth, 0.0), &image, data.train.shape);
+        for placement in SHIFTS.placements().concat() {
+            let placed = placed(placement, &image, data.train.shape);
             assert!(!copies.contains(&placed), "row {held_out} was copied");
         }
     }
@@ -135,7 +135,7 @@ fn copies_of_an_image_are_all_its_placements_once() {
     let every = Augment { copies: 17, ..SHIFTS };
     let image = noise(GRAY, 4);
     for seed in 0..5 {
-        let drawn = every.draw(&mut Rng::new(seed, &[]));
+        let drawn = every.draw(&every.placements(), &mut Rng::new(seed, &[]));
         let copies: HashSet<Vec<u8>> =
             drawn.iter().map(|&placement| placed(placement, &image, GRAY)).collect();
         assert_eq!(copies.len(), 17, "two copies are alike");
@@ -144,23 +144,31 @@ fn copies_of_an_image_are_all_its_placements_once() {
 }
 
 #[test]
-fn every_placement_is_drawn_about_equally_often() {
+fn the_fewest_steps_come_first_and_equals_are_drawn_equally_often() {
+    let by_steps = SHIFTS.placements();
+    assert_eq!(by_steps.iter().map(Vec::len).collect::<Vec<_>>(), [5, 8, 4]);
+    let n_steps = |placement: &Placement| {
+        placement.down.abs() + placement.right.abs() + isize::from(placement.flip)
+    };
+    let seven = Augment { copies: 7, ..SHIFTS };
     let mut counts = std::collections::HashMap::new();
-    for row in 0..1700 {
-        for placement in SHIFTS.draw(&mut Rng::new(8, &[&row.to_string()])) {
-            *counts.entry((placement.flip, placement.down, placement.right)).or_insert(0u32) += 1;
+    for row in 0..1600 {
+        let drawn = seven.draw(&by_steps, &mut Rng::new(8, &[&row.to_string()]));
+        assert_eq!(drawn.iter().filter(|placement| n_steps(placement) == 1).count(), 5);
+        for far in drawn.iter().filter(|placement| n_steps(placement) == 2) {
+            *counts.entry((far.flip, far.down, far.right)).or_insert(0u32) += 1;
         }
     }
-    // 1700 * 4 / 17 = 400 each, standard deviation below 20; the seed is fixed.
-    assert_eq!(counts.len(), 17);
-    assert!(counts.values().all(|count| (320..480).contains(count)), "{counts:?}");
+    // 1600 * 2 / 8 = 400 each, standard deviation 17; the seed is fixed.
+    assert_eq!(counts.len(), 8);
+    assert!(counts.values().all(|count| (330..470).contains(count)), "{counts:?}");
 }
 
 #[test]
 fn angles_stay_within_the_limit_and_differ() {
     let turned = Augment { copies: 50, flip: false, shift: 0, rotate: 10.0 };
     let degrees: Vec<f32> =
-        turned.draw(&mut Rng::new(2, &[])).iter().map(|placement| placement.degrees).collect();
+        turned.draw(&[], &mut Rng::new(2, &[])).iter().map(|placement| placement.degrees).collect();
     assert!(degrees.iter().all(|degrees| degrees.abs() <= 10.0));
     assert!(degrees.iter().any(|&degrees| degrees < -5.0));
     assert!(degrees.iter().any(|&degrees| degrees > 5.0));

@@ -7,7 +7,10 @@
 //! `H = 1 + 2 sum_I C_i x_i x_i^T`. Each step solves `H d = -gradient` by a Cholesky factorisation and
 //! searches along `d` exactly; once the active set stays, the step lands on the solution. Where the
 //! paper runs conjugate gradients, `H` is kept whole here and only the rows that enter or leave `I`
-//! are added or taken away: for bytes these sums are exact integers, so nothing drifts.
+//! are added or taken away: for bytes these sums are exact integers, so nothing drifts. Those of real
+//! features are products in `f32`: the solution stays exact, as gradient and search are in `f64`, but
+//! steps get short where `C |x|^2` exceeds some 1e10 (at `C = 1e8` on columns from 1e-3 to 1e3, 100
+//! steps leave a gap of a third, and the report says so).
 
 use ndarray::Array2;
 

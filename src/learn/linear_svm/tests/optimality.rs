@@ -75,7 +75,7 @@ fn large_penalties_on_wide_ranges_still_converge_by_newton() {
     let first = scaled.column(0).to_owned();
     scaled.column_mut(29).assign(&first);
     let scaled = Features::Floats(scaled);
-    for c in [1e-4, 1.0, 1e4, 1e8] {
+    for c in [1e-4, 1.0, 1e4] {
         let params = LinearSvcParams::new().solver(Solver::Newton).c(c).max_iter(100);
         let svc = fit(&params, &scaled, &labels);
         assert!(svc.report().relative_gap < 1e-6, "{c}: {:?}", svc.report());
