@@ -38,7 +38,10 @@ impl SvcValidParams {
         let seconds = (n_values + n_test * n_support) * per_value / n_threads;
 
         let cache = self.cache_bytes();
-        let all_values = 4 * shape.n_train as u64 * shape.n_train as u64;
+        let all_values = match self.kernel {
+            Kernel::Linear => 0,
+            _ => 4 * shape.n_train as u64 * shape.n_train as u64,
+        };
         let rows = shape.n_train as u64 * shape.n_features as u64;
         let packed = if shape.is_bytes { rows } else { 4 * rows };
         Some(NominalCost { seconds, peak_bytes: 2 * packed + cache.min(all_values) })

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::kernel_cache::KernelCache;
 use super::model::Svc;
 use super::params::{SvcError, SvcValidParams};
-use super::solver::{self, Pair};
+use super::solver::{self, Pair, Solution};
 use super::watch::Watch;
 use crate::data::{Features, Rng};
 use crate::progress::{Progress, Silent};
@@ -110,12 +110,14 @@ impl Sigmoid {
 }
 
 /// Fits the sigmoid of one pair. A held-out fold is a bound of 0: its decisions come with the
-/// solution, and all folds share the kernel values of the fit itself.
+/// solution, and all folds start from the fit itself
+/// and share its kernel values.
 pub(super) fn fit_pair(
     params: &SvcValidParams,
     cache: &KernelCache,
     pair: &Pair,
     bounds: &[f64],
+    solution: &Solution,
     watch: &Watch,
 ) -> Result<Sigmoid, SvcError> {
     let n_first = pair.first_rows.len();
@@ -131,8 +133,10 @@ pub(super) fn fit_pair(
         let is_left = |side: &[f64]| side.iter().any(|&bound| bound > 0.0);
         match (is_left(first), is_left(second)) {
             (true, true) => {
+                let start = (solution, 1.0);
+                let (tol, max_iter) = (params.tol, params.max_iter);
                 let solution =
-                    solver::solve(cache, pair, &bounds, params.tol, params.max_iter, watch)?;
+                    solver::solve_from(cache, pair, &bounds, tol, max_iter, start, watch)?;
                 let all: Vec<f64> = solution.decisions().collect();
                 held_out.iter().for_each(|&t| decisions[t] = all[t]);
             }
