@@ -66,9 +66,9 @@ fn main() {
             other => other,
         };
         let parts: Vec<&str> = case.split(',').collect();
-        let (source, kernel, cs, n_folds) = match parts.as_slice() {
-            &[source, kernel, cs] => (source, kernel, cs, None),
-            &[source, kernel, cs, n_folds] => {
+        let (source, kernel, cs, n_folds) = match *parts.as_slice() {
+            [source, kernel, cs] => (source, kernel, cs, None),
+            [source, kernel, cs, n_folds] => {
                 (source, kernel, cs, Some(n_folds.parse().expect("folds")))
             }
             _ => panic!("no case `{case}`"),
@@ -122,13 +122,15 @@ fn main() {
         let clock = Instant::now();
         let svc = params.fit_with(&x, &labels, &Silent).expect("fit");
         let (fit_s, fit_cpu_s) = (clock.elapsed().as_secs_f64(), cpu.elapsed().as_secs_f64());
-        let clock = Instant::now();
+        let (clock, cpu) = (Instant::now(), cpu_time::ProcessTime::now());
         let predicted = svc.predict_labels(&x_test).expect("predict");
         let predict_s = clock.elapsed().as_secs_f64();
+        let predict_cpu_s = cpu.elapsed().as_secs_f64();
         let n_right = predicted.iter().zip(&test_labels).filter(|(a, b)| a == b).count();
         let report = svc.report().expect("a fitted model has one");
         let line = serde_json::json!({
             "case": name, "fit_s": fit_s, "fit_cpu_s": fit_cpu_s, "predict_s": predict_s,
+            "predict_cpu_s": predict_cpu_s,
             "accuracy": n_right as f64 / test_labels.len() as f64,
             "n_support": svc.support().n_samples(), "n_iterations": report.n_iterations,
             "objective": report.objective, "max_kkt_gap": report.max_kkt_gap,

@@ -221,9 +221,9 @@ const ANSWERS: &str = r#"
 echo '{"done": "fit", "seconds": 1.5, "cpu_seconds": 2.5}'
 echo '{"done": "predict", "seconds": 0.5, "cpu_seconds": 0.75, "n_right": 7, "details": {"n_support": 3}}'"#;
 
-/// What asking such a Python twice gives.
+/// What asking such a Python so often gives.
 #[cfg(unix)]
-fn ask(body: &str, limit: Duration) -> [Result<Run, Failure>; 2] {
+fn ask<const N: usize>(body: &str, limit: Duration) -> [Result<Run, Failure>; N] {
     let place = tempfile::tempdir().unwrap();
     let path = script(place.path(), &body.replace("PLACE", &place.path().display().to_string()));
     let data = BenchData::new(garments::generate(40, 10, 1), 1);
@@ -235,7 +235,7 @@ fn ask(body: &str, limit: Duration) -> [Result<Run, Failure>; 2] {
         arguments: |_| json!({}),
     };
     let variant = Variant { name: "rbf".to_owned(), params: Map::new() };
-    [(); 2].map(|()| engine.run(&variant, 40, limit, &Silent))
+    [(); N].map(|()| engine.run(&variant, 40, limit, &Silent))
 }
 
 #[cfg(unix)]
@@ -253,7 +253,7 @@ fn answers_of_a_python_are_its_figures() {
 #[test]
 fn a_missing_module_is_said_in_pythons_words() {
     let hello = HELLO.replace(r#""version": "1.0""#, r#""error": "No module named sklearn""#);
-    let [found, _] = ask(&format!("{hello}\ncat >/dev/null"), Duration::from_secs(60));
+    let [found] = ask(&format!("{hello}\ncat >/dev/null"), Duration::from_secs(60));
     assert_eq!(found, Err(Failure::Refused("No module named sklearn".to_owned())));
 }
 
@@ -287,7 +287,7 @@ fn an_error_and_an_answer_that_is_none_are_refusals() {
         (r#"echo '{"done": "fit"}'; echo '{"done": "predict"}'"#, "seconds"),
     ] {
         let body = format!("{HELLO}\nread line\n{answer}\ncat >/dev/null");
-        let [found, _] = ask(&body, Duration::from_secs(60));
+        let [found] = ask(&body, Duration::from_secs(60));
         let Err(Failure::Refused(reason)) = found else { panic!("{found:?}") };
         assert!(reason.contains(expected), "{reason}");
     }

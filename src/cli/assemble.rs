@@ -7,9 +7,10 @@ use serde_json::{Map, Value, json};
 use crate::config::Pipeline;
 use crate::engine::{StageJournal, Status};
 use crate::report::{
-    ModelResult, NetworkCard, Results, RunOutput, SCHEMA, StageRecord, StageStatus,
+    Comparison, EvaluationRecord, ModelResult, NetworkCard, Results, RunOutput, SCHEMA,
+    StageRecord, StageStatus,
 };
-use crate::stage::{ArtifactType, EvaluatedModel, Evaluation};
+use crate::stage::{ArtifactType, EvaluatedModel, EvaluatedNetwork, Evaluation};
 
 /// What is known of a run besides its evaluation.
 pub struct RunFacts<'a> {
@@ -21,49 +22,65 @@ pub struct RunFacts<'a> {
     pub run_toml: String,
 }
 
-/// The output of a run.
-pub fn assemble(facts: RunFacts, evaluation: &Evaluation) -> RunOutput {
+/// The output of a run, from its evaluations (at least one) by stage.
+///
+/// A model that several evaluate is shown once, as the first has it: they all judge it by the same
+/// images.
+pub fn assemble(facts: RunFacts, evaluations: &[(&str, &Evaluation)]) -> RunOutput {
     let pipeline = facts.pipeline;
     let costs = Costs {
         pipeline,
         journal: facts.journal.iter().map(|stage| (stage.id.as_str(), stage)).collect(),
     };
-    let networks = evaluation.networks.iter().map(|network| {
-        let seconds = costs.note(&network.id, "epoch_seconds").and_then(Value::as_array);
-        let mut history = network.history.clone();
-        for (epoch, seconds) in history.iter_mut().zip(seconds.into_iter().flatten()) {
-            epoch.seconds = seconds.as_f64().unwrap_or_default();
+    let label = |id: &str| pipeline.stage(id).map_or(id, |stage| stage.label()).to_owned();
+    let (mut models, mut misclassified) = (Vec::<ModelResult>::new(), Vec::new());
+    let (mut networks, mut comparisons) = (Vec::<NetworkCard>::new(), Vec::<Comparison>::new());
+    for (id, evaluation) in evaluations {
+        for model in &evaluation.models {
+            if models.iter().all(|known| known.id != model.id) {
+                models.push(costs.model_result(id, model));
+                misclassified.push((model.id.clone(), model.misclassified.clone()));
+            }
         }
-        NetworkCard {
-            id: network.id.clone(),
-            architecture: network.architecture.clone(),
-            layers: network.layers.clone(),
-            history,
-            best_epoch: network.best_epoch,
+        for network in &evaluation.networks {
+            if networks.iter().all(|known| known.id != network.id) {
+                networks.push(costs.network_card(network));
+            }
         }
-    });
+        for pair in &evaluation.comparisons {
+            if !comparisons.contains(pair) {
+                comparisons.push(pair.clone());
+            }
+        }
+    }
+    costs.mark_series(&mut models);
+    let (_, first) = evaluations[0];
     let results = Results {
         schema: SCHEMA,
         pipeline: pipeline.name.clone(),
         run: facts.run,
-        dataset: evaluation.dataset.clone(),
+        dataset: first.dataset.clone(),
+        evaluations: evaluations
+            .iter()
+            .map(|(id, evaluation)| EvaluationRecord {
+                id: (*id).to_owned(),
+                title: label(&evaluation.data),
+                dataset: evaluation.dataset.clone(),
+            })
+            .collect(),
         seed: pipeline.seed,
         threads: facts.threads,
         machine: facts.machine,
         stages: facts.journal.iter().map(stage_record).collect(),
-        models: evaluation.models.iter().map(|model| costs.model_result(model)).collect(),
-        comparisons: evaluation.comparisons.clone(),
+        models,
+        comparisons,
     };
     RunOutput {
         results,
         title: pipeline.title.clone(),
-        networks: networks.collect(),
-        samples: evaluation.samples.clone(),
-        misclassified: evaluation
-            .models
-            .iter()
-            .map(|model| (model.id.clone(), model.misclassified.clone()))
-            .collect(),
+        networks,
+        samples: first.samples.clone(),
+        misclassified,
         run_toml: facts.run_toml,
     }
 }
@@ -98,6 +115,21 @@ impl<'a> Costs<'a> {
         self.note(id, note).and_then(Value::as_f64).unwrap_or_default()
     }
 
+    fn network_card(&self, network: &EvaluatedNetwork) -> NetworkCard {
+        let seconds = self.note(&network.id, "epoch_seconds").and_then(Value::as_array);
+        let mut history = network.history.clone();
+        for (epoch, seconds) in history.iter_mut().zip(seconds.into_iter().flatten()) {
+            epoch.seconds = seconds.as_f64().unwrap_or_default();
+        }
+        NetworkCard {
+            id: network.id.clone(),
+            architecture: network.architecture.clone(),
+            layers: network.layers.clone(),
+            history,
+            best_epoch: network.best_epoch,
+        }
+    }
+
     /// The stages between a model and the images: features, networks. Not the data, not itself.
     fn behind(&self, id: &str) -> Vec<&'a str> {
         let mut found = Vec::new();
@@ -115,9 +147,33 @@ impl<'a> Costs<'a> {
         found
     }
 
+    /// Models of the same kind, parameters and input on different numbers of training rows are a
+    /// series.
+    fn mark_series(&self, models: &mut [ModelResult]) {
+        let same = |one: &ModelResult, other: &ModelResult| {
+            let declared = |model: &ModelResult| {
+                self.pipeline.stage(&model.id).map(|stage| (stage.kind.name, &stage.params))
+            };
+            let reads = |model: &'_ ModelResult| (model.input.clone(), model.n_features);
+            declared(one) == declared(other) && reads(one) == reads(other)
+        };
+        let names: Vec<Option<String>> = models
+            .iter()
+            .map(|model| {
+                let others: Vec<&ModelResult> =
+                    models.iter().filter(|other| same(model, other)).collect();
+                let differ = others.iter().any(|other| other.n_train != model.n_train);
+                differ.then(|| common_start(others.iter().map(|other| other.title.as_str())))
+            })
+            .collect();
+        for (model, name) in models.iter_mut().zip(names) {
+            model.series = name;
+        }
+    }
+
     /// Fit cost is the model's own; `total_fit_seconds` in the details adds the network and the
     /// features it stands on. Predicting goes from pixels to labels, features included.
-    fn model_result(&self, model: &EvaluatedModel) -> ModelResult {
+    fn model_result(&self, evaluation: &str, model: &EvaluatedModel) -> ModelResult {
         let EvaluatedModel { id, model: fitted, metrics, .. } = model;
         let behind = self.behind(id);
         let sum = |note: &str| behind.iter().map(|id| self.seconds(id, note)).sum::<f64>();
@@ -136,9 +192,14 @@ impl<'a> Costs<'a> {
         ModelResult {
             id: id.clone(),
             title: self.pipeline.stage(id).map_or(id.as_str(), |stage| stage.label()).to_owned(),
+            evaluation: evaluation.to_owned(),
             family: fitted.family.clone(),
             input: fitted.input.clone(),
             n_features: fitted.n_features,
+            n_train: stage.and_then(|stage| {
+                stage.cost.inputs.iter().find_map(|(_, shape)| Some(shape.as_ref()?.n_train))
+            }),
+            series: None,
             accuracy: metrics.accuracy,
             accuracy_ci95: metrics.accuracy_ci95,
             macro_precision: metrics.macro_average.precision,
@@ -156,5 +217,28 @@ impl<'a> Costs<'a> {
             peak_rss_bytes: stage.and_then(|stage| stage.cost.peak_rss_bytes),
             details,
         }
+    }
+}
+
+/// What titles begin with in common, without the number or mark that it may end in: `SVM (RBF)` of
+/// `SVM (RBF), 1,000` and `SVM (RBF), 10,000`.
+fn common_start<'t>(titles: impl Iterator<Item = &'t str>) -> String {
+    let shared = |one: &str, other: &str| -> String {
+        one.chars().zip(other.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect()
+    };
+    let start = titles.map(str::to_owned).reduce(|one, other| shared(&one, &other));
+    let is_tail = |c: char| c.is_ascii_digit() || c.is_whitespace() || ",.:;·-(".contains(c);
+    start.unwrap_or_default().trim_end_matches(is_tail).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_is_named_by_what_its_titles_share() {
+        let of = |titles: &[&str]| common_start(titles.iter().copied());
+        assert_eq!(of(&["SVM (RBF), 1,000", "SVM (RBF), 10,000"]), "SVM (RBF)");
+        assert_eq!(of(&["a", "b"]), "");
     }
 }

@@ -1,5 +1,6 @@
 //! Progress on a terminal, warnings anywhere, and Ctrl-C.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,6 +22,8 @@ const GRACE: std::time::Duration = std::time::Duration::from_millis(900);
 /// terminal only warnings are printed.
 pub struct Terminal {
     draws: bool,
+    /// Seconds that stages are foretold to take, by name.
+    expected: HashMap<String, f64>,
     bar: Mutex<ProgressBar>,
 }
 
@@ -38,7 +41,13 @@ impl Terminal {
                 std::process::exit(1);
             });
         })?;
-        Ok(Terminal { draws, bar: Mutex::new(ProgressBar::hidden()) })
+        Ok(Terminal { draws, expected: HashMap::new(), bar: Mutex::new(ProgressBar::hidden()) })
+    }
+
+    /// As it is, telling how long a stage is foretold to take, in seconds, when it begins.
+    pub fn expecting(mut self, expected: HashMap<String, f64>) -> Self {
+        self.expected = expected;
+        self
     }
 
     /// A line on stderr, above what is drawn.
@@ -97,7 +106,10 @@ fn style(template: &str) -> ProgressStyle {
 
 impl Observer for Terminal {
     fn stage_started(&self, stage: &StageSpec) {
-        self.start(&stage.id);
+        match self.expected.get(&stage.id) {
+            Some(&seconds) => self.start(&format!("{} (about {})", stage.id, human(seconds))),
+            None => self.start(&stage.id),
+        }
     }
 
     fn stage_waiting(&self, stage: &StageSpec) {

@@ -1,7 +1,9 @@
 //! `pipeline run`: run a pipeline and write its report.
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::assemble::{RunFacts, assemble};
 use super::machine;
@@ -30,18 +32,22 @@ pub struct Args {
 /// Runs the pipeline, writes the run directory, prints the table.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let job = args.target.resolve()?;
-    let evaluation = evaluation_stage(&job)?;
+    let evaluations = evaluation_stages(&job)?;
     let directory = args.out.join(&job.pipeline.name);
     check_writable(&directory)?;
     let started = jiff::Timestamp::now();
-    let observer = Terminal::new(args.target.draws_progress())?;
+    let observer = Terminal::new(args.target.draws_progress())?.expecting(expected(&job)?);
     let options = RunOptions { sources: job.sources.clone(), force: job.force.clone() };
     let mut outcome = engine::run(&job.pipeline, &job.store, &options, &observer)?;
-    let artifact = outcome.artifact(&evaluation)?;
+    let artifacts: Vec<(&str, Arc<Artifact>)> = evaluations
+        .iter()
+        .map(|id| Ok((id.as_str(), outcome.artifact(id)?)))
+        .collect::<anyhow::Result<_>>()?;
     let journal = outcome.stages();
-    let Artifact::Evaluation(evaluation) = artifact.as_ref() else {
-        anyhow::bail!("stage `{evaluation}` made no evaluation");
-    };
+    let found = artifacts.iter().filter_map(|(id, artifact)| match artifact.as_ref() {
+        Artifact::Evaluation(evaluation) => Some((*id, evaluation.as_ref())),
+        _ => None,
+    });
 
     let run = run_name(&directory, started);
     let facts = RunFacts {
@@ -52,7 +58,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         threads: job.threads,
         machine: machine::describe(&command_line()),
     };
-    let output = assemble(facts, evaluation);
+    let output = assemble(facts, &found.collect::<Vec<_>>());
     let run_dir = directory.join(&run);
     report::write_run(&run_dir, &output)?;
     drop(observer);
@@ -76,17 +82,27 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The last stage that makes an evaluation.
-fn evaluation_stage(job: &Job) -> anyhow::Result<String> {
-    let mut stages = job.pipeline.stages.iter().rev();
-    match stages.find(|stage| stage.kind.produces == ArtifactType::Evaluation) {
-        Some(stage) => Ok(stage.id.clone()),
-        None => {
-            let message = format!("pipeline `{}` evaluates nothing", job.pipeline.name);
-            let hint = "add a stage with kind = \"evaluate\" that names the data and the models";
-            Err(UsageError::new(message, hint.to_owned()).into())
-        }
+/// Seconds foretold for the stages that will run.
+fn expected(job: &Job) -> anyhow::Result<HashMap<String, f64>> {
+    let plan = engine::plan(&job.pipeline, &job.store, &job.force)?;
+    let forecasts = engine::forecast(&job.pipeline, &plan, &job.store);
+    let known = plan.stages.into_iter().zip(forecasts);
+    Ok(known.filter_map(|(stage, forecast)| Some((stage.id, forecast?.seconds))).collect())
+}
+
+/// The stages that make an evaluation, at least one.
+fn evaluation_stages(job: &Job) -> anyhow::Result<Vec<String>> {
+    let stages = job.pipeline.stages.iter();
+    let evaluations: Vec<String> = stages
+        .filter(|stage| stage.kind.produces == ArtifactType::Evaluation)
+        .map(|stage| stage.id.clone())
+        .collect();
+    if evaluations.is_empty() {
+        let message = format!("pipeline `{}` evaluates nothing", job.pipeline.name);
+        let hint = "add a stage with kind = \"evaluate\" that names the data and the models";
+        return Err(UsageError::new(message, hint.to_owned()).into());
     }
+    Ok(evaluations)
 }
 
 /// The resolved pipeline under a comment that says how the run was made.

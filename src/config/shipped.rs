@@ -3,6 +3,10 @@
 /// Name and text of each, in the order of `pipeline list`.
 const SHIPPED: &[(&str, &str)] = &[
     ("cnn_svm", include_str!("../../pipelines/cnn_svm.toml")),
+    ("svm_raw", include_str!("../../pipelines/svm_raw.toml")),
+    ("svm_hog", include_str!("../../pipelines/svm_hog.toml")),
+    ("svm_augmented", include_str!("../../pipelines/svm_augmented.toml")),
+    ("svm_cost", include_str!("../../pipelines/svm_cost.toml")),
     ("svm_grid", include_str!("../../pipelines/svm_grid.toml")),
 ];
 

@@ -206,6 +206,24 @@ pub enum DataError {
         /// Rows there are.
         n_rows: usize,
     },
+    /// A shift moves the whole image out of sight.
+    #[error("a shift of {shift} pixels leaves nothing of images of {} x {} pixels", .found[0], .found[1])]
+    ShiftTooLarge {
+        /// Most pixels.
+        shift: usize,
+        /// Height and width of the images.
+        found: [usize; 2],
+    },
+    /// Copies of an image would not differ.
+    #[error(
+        "{copies} copies of an image are wanted, but flip and shift make {n_placements} different ones"
+    )]
+    TooManyCopies {
+        /// Copies asked for.
+        copies: usize,
+        /// Placements besides the image's own.
+        n_placements: usize,
+    },
     /// Not even one block of cells fits into an image.
     #[error(
         "cells of {cell} pixels in blocks of {block} cells need images of at least {needed} x \
@@ -272,6 +290,10 @@ impl DataError {
             NoFiles { .. } => Some("there is nothing to fetch or verify".into()),
             UnknownDataset { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
+            }
+            ShiftTooLarge { .. } => Some("shift by fewer pixels".into()),
+            TooManyCopies { .. } => {
+                Some("ask for fewer copies, or allow `flip`, a larger `shift` or `rotate`".into())
             }
             NoTestImages { .. } => Some("hold out a larger share".into()),
             ImageTooSmallForHog { .. } => Some("take smaller cells or blocks".into()),

@@ -1,5 +1,6 @@
 //! Images and labels: the shared types, readers, registry, download, splits, generated data.
 
+mod augment;
 mod dataset;
 pub mod download;
 mod error;
@@ -17,6 +18,7 @@ mod store;
 mod subset;
 mod tensor_file;
 
+pub use augment::Augment;
 pub use dataset::{Dataset, ImageSet, ImageShape};
 pub use error::DataError;
 pub use features::{Features, Labels};

@@ -153,6 +153,58 @@ mod tests {
         }
     }
 
+    fn data() -> Dataset {
+        let mut data = crate::data::garments::generate(200, 10, 3);
+        data.validation_idx = validation_split(&data.train.labels, 10, 0.1, true, 7).unwrap();
+        data
+    }
+
+    #[test]
+    fn a_split_parts_the_training_images_in_order_and_by_class() {
+        let data = data();
+        let split = split_train(&data, 0.2, true, 7).unwrap();
+        assert_eq!((split.train.len(), split.test.len()), (160, 40));
+        assert_eq!(split.train.class_counts(), [16; 10]);
+        assert_eq!(split.test.class_counts(), [4; 10]);
+        let rows = |images: &ImageSet| -> Vec<(Vec<u8>, usize)> {
+            let labels = images.labels.iter().copied();
+            images.pixels.outer_iter().map(|row| row.to_vec()).zip(labels).collect()
+        };
+        let (train, test, all) = (rows(&split.train), rows(&split.test), rows(&data.train));
+        let (mut next_train, mut next_test) = (0, 0);
+        for row in all {
+            if train.get(next_train) == Some(&row) {
+                next_train += 1;
+            } else {
+                assert_eq!(test[next_test], row);
+                next_test += 1;
+            }
+        }
+        assert_eq!((next_train, next_test), (160, 40));
+    }
+
+    #[test]
+    fn rows_held_out_for_validation_stay_so_unless_they_are_test_images() {
+        let data = data();
+        let split = split_train(&data, 0.2, true, 7).unwrap();
+        let images = |images: &ImageSet, rows: &[usize]| -> Vec<Vec<u8>> {
+            rows.iter().map(|&row| images.pixels.row(row).to_vec()).collect()
+        };
+        let held_out = images(&data.train, &data.validation_idx);
+        let every_test: Vec<usize> = (0..split.test.len()).collect();
+        let test = images(&split.test, &every_test);
+        let expected: Vec<_> = held_out.into_iter().filter(|row| !test.contains(row)).collect();
+        assert_eq!(images(&split.train, &split.validation_idx), expected);
+        // Were both splits drawn from one stream, no held-out row would be left.
+        assert!(expected.len() > 5, "{}", expected.len());
+    }
+
+    #[test]
+    fn a_split_that_leaves_no_test_image_is_refused() {
+        let found = split_train(&data(), 0.001, true, 7);
+        assert!(matches!(found, Err(DataError::NoTestImages { n_rows: 200, .. })), "{found:?}");
+    }
+
     #[test]
     fn nothing_is_held_out_for_a_share_of_zero() {
         assert!(validation_split(&unbalanced(), 4, 0.0, true, 1).unwrap().is_empty());

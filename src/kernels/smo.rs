@@ -124,53 +124,65 @@ per_level! {
     }
 }
 
-per_level! {
-    /// `value -= sum_s change[s] * rows[s]` over the common length, four rows at a time.
-    pub fn subtract_rows(value: &mut [f64], changes: &[f64], rows: &[&[f32]]) {
-        const BLOCK: usize = 2048;
-        let n = value.len();
-        for (block, value) in value.chunks_mut(BLOCK).enumerate() {
-            let start = block * BLOCK;
-            let end = (start + BLOCK).min(n);
-            let mut s = 0;
-            while s + 4 <= rows.len() {
-                let (c0, c1, c2, c3) = (changes[s], changes[s + 1], changes[s + 2], changes[s + 3]);
-                let (r0, r1) = (&rows[s][start..end], &rows[s + 1][start..end]);
-                let (r2, r3) = (&rows[s + 2][start..end], &rows[s + 3][start..end]);
-                let all = value.iter_mut().zip(r0).zip(r1).zip(r2).zip(r3);
-                for ((((v, a), b), c), d) in all {
-                    let first = c0 * f64::from(*a) + c1 * f64::from(*b);
-                    let second = c2 * f64::from(*c) + c3 * f64::from(*d);
-                    *v -= first + second;
-                }
-                s += 4;
+/// [`subtract_rows`] of a fixed number of rows: values are loaded and stored once for all.
+#[inline(always)]
+fn subtract_some<const R: usize>(value: &mut [f64], changes: &[f64; R], rows: &[&[f32]; R]) {
+    const WIDTH: usize = 16;
+    let rows = rows.map(|row| &row[..value.len()]);
+    let (whole, rest) = value.as_chunks_mut::<WIDTH>();
+    let n_whole = whole.len() * WIDTH;
+    for (chunk, value) in whole.iter_mut().enumerate() {
+        let mut so_far = *value;
+        for (row, change) in rows.iter().zip(changes) {
+            let row = &row[chunk * WIDTH..][..WIDTH];
+            for l in 0..WIDTH {
+                so_far[l] = (-change).mul_add(f64::from(row[l]), so_far[l]);
             }
-            while s < rows.len() {
-                let change = changes[s];
-                for (v, a) in value.iter_mut().zip(&rows[s][start..end]) {
-                    *v -= change * f64::from(*a);
-                }
-                s += 1;
-            }
+        }
+        *value = so_far;
+    }
+    for (t, value) in rest.iter_mut().enumerate() {
+        for (row, change) in rows.iter().zip(changes) {
+            *value = (-change).mul_add(f64::from(row[n_whole + t]), *value);
         }
     }
 }
 
 per_level! {
-    /// `sum coefficients[s] * kernel[s]` over the common length, in 16 interleaved sums.
-    pub fn expansion(coefficients: &[f64], kernel: &[f32]) -> f64 {
-        let mut sums = [0.0f64; 16];
-        let (whole, rest) = coefficients.as_chunks::<16>();
-        let (values, values_rest) = kernel.as_chunks::<16>();
-        for (c, k) in whole.iter().zip(values) {
-            for l in 0..16 {
-                sums[l] += c[l] * f64::from(k[l]);
+    /// `value -= sum_s change[s] * rows[s]` over the common length, in the order of the rows. Rows
+    /// come from memory, best as eight long streams.
+    pub fn subtract_rows(value: &mut [f64], changes: &[f64], rows: &[&[f32]]) {
+        let (eights, rest) = rows.as_chunks::<8>();
+        let (changes, changes_rest) = changes.as_chunks::<8>();
+        for (rows, changes) in eights.iter().zip(changes) {
+            subtract_some(value, changes, rows);
+        }
+        for (&row, &change) in rest.iter().zip(changes_rest) {
+            subtract_some(value, &[change], &[row]);
+        }
+    }
+}
+
+/// Sums that [`add_expansion`] keeps in registers.
+const SUMS: usize = 64;
+
+per_level! {
+    /// `sums += coefficient * line` over entries of (number of the line, coefficient), in their
+    /// order; line `n` of `lines` starts at `n * stride`. Sums beyond a multiple of 64 stay.
+    ///
+    /// # Panics
+    /// If a line is shorter than `sums`.
+    pub fn add_expansion(entries: &[(u32, f64)], lines: &[f32], stride: usize, sums: &mut [f64]) {
+        for (part, sums) in sums.as_chunks_mut::<SUMS>().0.iter_mut().enumerate() {
+            let mut so_far = *sums;
+            for &(line, coefficient) in entries {
+                let line = &lines[line as usize * stride + part * SUMS..][..SUMS];
+                for l in 0..SUMS {
+                    so_far[l] = coefficient.mul_add(f64::from(line[l]), so_far[l]);
+                }
             }
+            *sums = so_far;
         }
-        for (l, (c, k)) in rest.iter().zip(values_rest).enumerate() {
-            sums[l] += c * f64::from(*k);
-        }
-        sums.iter().sum()
     }
 }
 
@@ -199,8 +211,8 @@ mod tests {
             let chosen = select_partner(cpu, &value, &low, &diagonal, &row, 1.0, top, &mut gains);
             let mut after = value.clone();
             let next = step_and_max_up(cpu, &mut after, &up, &row, &diagonal, 0.3);
-            subtract_rows(cpu, &mut after, &[0.1, 0.2, 0.3, 0.4, 0.5], &[row.as_slice(); 5]);
-            results.push((chosen, next, after, expansion(cpu, &value, &row)));
+            subtract_rows(cpu, &mut after, &[0.1; 9], &[row.as_slice(); 9]);
+            results.push((chosen, next, after));
         }
         assert!(results.windows(2).all(|pair| pair[0] == pair[1]));
     }
@@ -210,9 +222,9 @@ mod tests {
         for n in [0, 1, 7, 8, 9, 15, 16, 17, 784] {
             let mut rng = Rng::new(n as u64, &["smo"]);
             let rows: Vec<Vec<f32>> =
-                (0..6).map(|_| (0..n).map(|_| rng.unit_f32()).collect()).collect();
+                (0..11).map(|_| (0..n).map(|_| rng.unit_f32()).collect()).collect();
             let value: Vec<f64> = (0..n).map(|_| f64::from(rng.normal_f32())).collect();
-            for n_rows in 0..=6 {
+            for n_rows in [0, 1, 7, 8, 9, 11] {
                 let changes: Vec<f64> = (0..n_rows).map(|s| 0.5 - 0.25 * s as f64).collect();
                 let rows: Vec<&[f32]> = rows[..n_rows].iter().map(Vec::as_slice).collect();
                 let mut first = None;
@@ -227,11 +239,28 @@ mod tests {
                     assert_eq!(first.get_or_insert(found.clone()), &found, "{cpu:?}");
                 }
             }
+        }
+    }
+
+    /// Tolerance: 9 products of magnitude 4 in double precision.
+    #[test]
+    fn expansions_add_the_named_lines_in_whole_runs() {
+        for (n, n_summed) in [(0, 0), (63, 0), (64, 64), (130, 128), (256, 256)] {
+            let (mut rng, stride) = (Rng::new(n as u64, &["expansion"]), n + 3);
+            let lines: Vec<f32> = (0..9 * stride).map(|_| rng.normal_f32()).collect();
+            let entries = [(0, 0.5), (7, -1.25), (8, 3.0), (3, 0.1)];
+            let mut first = None;
             for cpu in Cpu::all() {
-                let naive: f64 = value.iter().zip(&rows[0]).map(|(c, k)| c * f64::from(*k)).sum();
-                let found = expansion(cpu, &value, &rows[0]);
-                assert!((found - naive).abs() < 1e-9, "{cpu:?}, {n}");
-                assert_eq!(found, expansion(Cpu::detect(), &value, &rows[0]), "{cpu:?}, {n}");
+                let mut sums = vec![1.0; n];
+                add_expansion(cpu, &entries, &lines, stride, &mut sums);
+                for (l, sum) in sums.iter().enumerate() {
+                    let term =
+                        |&(line, c): &(u32, f64)| c * f64::from(lines[line as usize * stride + l]);
+                    let added: f64 = entries.iter().map(term).sum();
+                    let expected = if l < n_summed { 1.0 + added } else { 1.0 };
+                    assert!((sum - expected).abs() < 1e-13, "{cpu:?}, {n}, {l}");
+                }
+                assert_eq!(first.get_or_insert(sums.clone()), &sums, "{cpu:?}, {n}");
             }
         }
     }

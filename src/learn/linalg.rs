@@ -73,8 +73,10 @@ pub(super) fn symmetric_eigen(
             values: eigen.S().column_vector().iter().copied().collect(),
             vectors: Array2::from_shape_fn((n, n), |(i, j)| eigen.U()[(i, j)]),
         });
+        // faer takes values that are not finite, and gives such back.
+        let finite = |eigen: &Eigen| eigen.values.iter().all(|value| value.is_finite());
         // Nobody listens any more if the user asked to stop.
-        let _ = sender.send(eigen.ok());
+        let _ = sender.send(eigen.ok().filter(finite));
     });
     loop {
         match receiver.recv_timeout(POLL) {

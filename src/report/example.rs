@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    CandidateRecord, Comparison, DatasetCard, GalleryImage, ModelResult, NetworkCard, Results,
-    RunOutput, SCHEMA, SearchRecord, SearchRound, SearchTimes, StageRecord, StageStatus,
+    CandidateRecord, Comparison, DatasetCard, EvaluationRecord, GalleryImage, ModelResult,
+    NetworkCard, Results, RunOutput, SCHEMA, SearchRecord, SearchRound, SearchTimes, StageRecord,
+    StageStatus,
 };
 use crate::data::{ImageShape, Rng};
 use crate::metrics::{EpochRecord, LayerRow, compare_paired, evaluate};
@@ -53,9 +54,12 @@ pub(crate) fn run_output() -> RunOutput {
         ModelResult {
             id: row.0.to_owned(),
             title: row.1.to_owned(),
+            evaluation: "evaluation".to_owned(),
             family: row.2.to_owned(),
             input: row.3.to_owned(),
             n_features: row.4,
+            n_train: None,
+            series: None,
             accuracy: found.accuracy,
             accuracy_ci95: found.accuracy_ci95,
             macro_precision: found.macro_average.precision,
@@ -107,20 +111,27 @@ pub(crate) fn run_output() -> RunOutput {
         digest: blake3::hash(row.0.as_bytes()).to_hex().to_string(),
     });
 
+    let dataset = DatasetCard {
+        name: "example".to_owned(),
+        n_train: 54_000,
+        n_validation: 6_000,
+        n_test: N_TEST,
+        synthetic: false,
+        class_names: names,
+        shape: SHAPE,
+    };
+
     RunOutput {
         results: Results {
             schema: SCHEMA,
             pipeline: "cnn_svm".to_owned(),
             run: "20260102T030405Z".to_owned(),
-            dataset: DatasetCard {
-                name: "example".to_owned(),
-                n_train: 54_000,
-                n_validation: 6_000,
-                n_test: N_TEST,
-                synthetic: false,
-                class_names: names,
-                shape: SHAPE,
-            },
+            dataset: dataset.clone(),
+            evaluations: vec![EvaluationRecord {
+                id: "evaluation".to_owned(),
+                title: "data".to_owned(),
+                dataset,
+            }],
             seed: 42,
             threads: 2,
             machine: json!({"cpu": "Example CPU", "cores": 2, "features": ["avx2", "avx512vnni"],

@@ -15,8 +15,12 @@ pub struct Results {
     pub pipeline: String,
     /// Run name: the UTC start time, `20261121T065155Z`, made unique if needed.
     pub run: String,
-    /// Data set.
+    /// Data set of the first evaluation.
     pub dataset: DatasetCard,
+    /// Every evaluation, in the order of the pipeline file; models of different ones were tested
+    /// on different images.
+    #[serde(default)]
+    pub evaluations: Vec<EvaluationRecord>,
     /// Seed of the run.
     pub seed: u64,
     /// Threads used.
@@ -48,6 +52,17 @@ pub struct DatasetCard {
     pub class_names: Vec<String>,
     /// Shape of an image.
     pub shape: ImageShape,
+}
+
+/// What the models of one `evaluate` stage were tested on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationRecord {
+    /// Name in the pipeline file.
+    pub id: String,
+    /// Title of the stage that made the data.
+    pub title: String,
+    /// The data.
+    pub dataset: DatasetCard,
 }
 
 /// Whether a stage ran.
@@ -86,12 +101,21 @@ pub struct ModelResult {
     pub id: String,
     /// Title for people.
     pub title: String,
+    /// The evaluation that it is of, see [`Results::evaluations`].
+    #[serde(default)]
+    pub evaluation: String,
     /// `neural`, `classical` (on pixels) or `hybrid` (classical on network features).
     pub family: String,
     /// What it reads, such as `pixels` or `a3 flattened`.
     pub input: String,
     /// Number of input features.
     pub n_features: usize,
+    /// Training rows it was fitted on; absent where that was not recorded.
+    #[serde(default)]
+    pub n_train: Option<usize>,
+    /// Name of the models that differ from this one in `n_train` alone; absent if there are none.
+    #[serde(default)]
+    pub series: Option<String>,
     /// Share of test images labelled right.
     pub accuracy: f64,
     /// Wilson 95 % interval of the accuracy.
@@ -210,6 +234,27 @@ impl Results {
         self.models.iter().find(|model| model.id == id)
     }
 
+    /// The evaluation of a model; none if the file is older than evaluations are.
+    pub fn evaluation_of(&self, model: &ModelResult) -> Option<&EvaluationRecord> {
+        self.evaluations.iter().find(|evaluation| evaluation.id == model.evaluation)
+    }
+
+    /// What a model was tested on.
+    pub fn dataset_of(&self, model: &ModelResult) -> &DatasetCard {
+        self.evaluation_of(model).map_or(&self.dataset, |evaluation| &evaluation.dataset)
+    }
+
+    /// True if any model was tested on generated images.
+    pub fn is_synthetic(&self) -> bool {
+        self.dataset.synthetic || self.evaluations.iter().any(|of| of.dataset.synthetic)
+    }
+
+    /// The models of the first evaluation: accuracies compare among them only.
+    pub fn first_models(&self) -> impl DoubleEndedIterator<Item = &ModelResult> {
+        let first = self.evaluations.first().map_or("", |evaluation| evaluation.id.as_str());
+        self.models.iter().filter(move |model| model.evaluation == first)
+    }
+
     /// The softmax head of the network whose features `model` reads, if it was evaluated.
     pub fn own_softmax(&self, model: &ModelResult) -> Option<&ModelResult> {
         if model.family == "neural" {
@@ -233,7 +278,7 @@ impl Results {
 
     /// Test images predicted per second; 0 if prediction took no measurable time.
     pub fn images_per_second(&self, model: &ModelResult) -> f64 {
-        let rate = self.dataset.n_test as f64 / model.predict_seconds;
+        let rate = self.dataset_of(model).n_test as f64 / model.predict_seconds;
         if rate.is_finite() { rate } else { 0.0 }
     }
 }

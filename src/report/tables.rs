@@ -27,13 +27,14 @@ pub fn results_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
     let columns = vec![
         column!("pipeline", |run, _model| run.pipeline.as_str()),
         column!("run", |run, _model| run.run.as_str()),
-        column!("dataset", |run, _model| run.dataset.name.as_str()),
-        column!("synthetic", |run, _model| run.dataset.synthetic),
+        column!("dataset", |run, model| run.dataset_of(model).name.as_str()),
+        column!("synthetic", |run, model| run.dataset_of(model).synthetic),
         column!("seed", |run, _model| run.seed),
         column!("threads", |run, _model| run.threads as u64),
-        column!("n_train", |run, _model| run.dataset.n_train as u64),
-        column!("n_validation", |run, _model| run.dataset.n_validation as u64),
-        column!("n_test", |run, _model| run.dataset.n_test as u64),
+        column!("n_train", |run, model| run.dataset_of(model).n_train as u64),
+        column!("n_validation", |run, model| run.dataset_of(model).n_validation as u64),
+        column!("n_test", |run, model| run.dataset_of(model).n_test as u64),
+        column!("evaluation", |_run, model| model.evaluation.as_str()),
         column!("model", |_run, model| model.id.as_str()),
         column!("title", |_run, model| model.title.as_str()),
         column!("family", |_run, model| model.family.as_str()),
@@ -62,8 +63,8 @@ pub fn results_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
 
 /// The summary that people read: one row per model, rounded, with units.
 ///
-/// With several runs a first column names the run; if any run is synthetic, a `data` column marks
-/// every row.
+/// With several runs a first column names the run; if any run is synthetic or has several
+/// evaluations, a `data` column says what each model was tested on.
 /// # Errors   if polars cannot build the frame
 pub fn summary_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
     let rows: Vec<(&Results, &ModelResult)> =
@@ -76,10 +77,16 @@ pub fn summary_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
     if runs.len() > 1 {
         columns.push(column("run", &|run, _| format!("{}/{}", run.pipeline, run.run)));
     }
-    if runs.iter().any(|run| run.dataset.synthetic) {
-        columns.push(column("data", &|run, _| {
-            let mark = if run.dataset.synthetic { " (SYNTHETIC)" } else { "" };
-            format!("{}{mark}", run.dataset.name)
+    if runs.iter().any(|run| run.is_synthetic() || run.evaluations.len() > 1) {
+        columns.push(column("data", &|run, model| {
+            let dataset = run.dataset_of(model);
+            let mark = if dataset.synthetic { " (SYNTHETIC)" } else { "" };
+            match run.evaluation_of(model) {
+                Some(evaluation) if run.evaluations.len() > 1 => {
+                    format!("{}{mark}, {}", dataset.name, evaluation.title)
+                }
+                _ => format!("{}{mark}", dataset.name),
+            }
         }));
     }
     columns.extend([
@@ -164,7 +171,7 @@ pub fn markdown(runs: &[&Results]) -> Result<String, ReportError> {
 }
 
 fn notice(runs: &[&Results], prefix: &str) -> String {
-    match runs.iter().any(|run| run.dataset.synthetic) {
+    match runs.iter().any(|run| run.is_synthetic()) {
         true => format!("{prefix}{SYNTHETIC_NOTICE}\n\n"),
         false => String::new(),
     }
@@ -235,12 +242,48 @@ mod tests {
     #[test]
     fn every_row_of_a_synthetic_table_says_so() {
         let mut results = example::run_output().results;
-        results.dataset.synthetic = true;
-        results.dataset.name = "garments".to_owned();
+        results.evaluations[0].dataset.synthetic = true;
+        results.evaluations[0].dataset.name = "garments".to_owned();
         for table in [text(&[&results]).unwrap(), markdown(&[&results]).unwrap()] {
             assert!(table.contains(SYNTHETIC_NOTICE));
             assert_eq!(table.matches("garments (SYNTHETIC)").count(), results.models.len());
         }
+    }
+
+    #[test]
+    fn each_model_is_measured_on_the_data_of_its_own_evaluation() {
+        let mut results = example::run_output().results;
+        assert!(!text(&[&results]).unwrap().contains("data"));
+        let mut second = results.evaluations[0].clone();
+        second.id = "other".to_owned();
+        second.title = "80/20 split".to_owned();
+        second.dataset.n_test = 40;
+        results.evaluations.push(second);
+        let model = results.models.last_mut().unwrap();
+        model.evaluation = "other".to_owned();
+        model.predict_seconds = 2.0;
+        let table = text(&[&results]).unwrap();
+        assert_eq!(table.matches("example, data ").count(), results.models.len() - 1);
+        assert_eq!(table.matches("example, 80/20 split").count(), 1);
+        assert_eq!(results.images_per_second(results.models.last().unwrap()), 20.0);
+        let csv = csv(&[&results]).unwrap();
+        let last = csv.lines().last().unwrap();
+        assert!(last.contains(",54000,6000,40,other,"), "{last}");
+    }
+
+    #[test]
+    fn results_written_before_there_were_evaluations_are_read() {
+        let mut results = example::run_output().results;
+        let mut document = serde_json::to_value(&results).unwrap();
+        document.as_object_mut().unwrap().remove("evaluations");
+        for model in document["models"].as_array_mut().unwrap() {
+            model.as_object_mut().unwrap().remove("evaluation");
+        }
+        results.evaluations.clear();
+        results.models.iter_mut().for_each(|model| model.evaluation.clear());
+        assert_eq!(serde_json::from_value::<Results>(document).unwrap(), results);
+        assert_eq!(results.first_models().count(), results.models.len());
+        assert_eq!(results.dataset_of(&results.models[0]), &results.dataset);
     }
 
     #[test]

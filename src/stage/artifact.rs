@@ -94,9 +94,20 @@ pub struct FittedModel {
     pub model_bytes: u64,
     /// What only this kind of model has; nothing that differs from run to run.
     pub details: Map<String, Value>,
+    /// [`test_digest`] of the test images that it was applied to.
+    pub tested_on: String,
     /// Labels given to the test images; stored as a tensor.
     #[serde(skip)]
     pub predicted: Labels,
+}
+
+/// Tells sets of test images apart by their labels, in order.
+pub(super) fn test_digest(labels: &Labels) -> String {
+    let mut hasher = blake3::Hasher::new();
+    labels.iter().for_each(|&label| {
+        hasher.update(&(label as u64).to_le_bytes());
+    });
+    hasher.finalize().to_hex().to_string()
 }
 
 /// What a classical learner sees of a data set or of a feature table.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Artifact, ArtifactType, BuildLearner, Context, FittedClassifier, FittedModel, Forecast,
     Foreseen, InputSpec, Inputs, Output, PastRun, Stage, StageError, TableView, forecast, measure,
-    object,
+    object, test_digest,
 };
 use crate::learn::Samples;
 
@@ -47,6 +47,7 @@ impl Stage for Classify {
             network: table.network.to_owned(),
             model_bytes: classifier.model_bytes(),
             details: classifier.details(),
+            tested_on: test_digest(table.test_labels),
             predicted: predicted?,
         };
         let notes = json!({

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Accepts, Artifact, ArtifactType, Condition, Context, Field, FittedModel, InputSpec, Inputs,
-    Kind, Output, Stage, StageError, TrainedNetwork, measure, typed,
+    Kind, Output, Stage, StageError, TrainedNetwork, measure, test_digest, typed,
 };
 use crate::data::Labels;
 use crate::nn::{self, Architecture, Optimizer, TrainParams};
@@ -14,7 +14,7 @@ use crate::nn::{self, Architecture, Optimizer, TrainParams};
 pub static CNN: Kind = Kind {
     name: "cnn",
     doc: "a convolutional network trained with softmax cross-entropy",
-    version: 1,
+    version: 2,
     seeded: true,
     inputs: &[InputSpec {
         name: "data",
@@ -152,6 +152,7 @@ impl Stage for CnnStage {
             network: trained.network.to_tensors().digest(),
             model_bytes: trained.network.to_tensors().n_bytes() as u64,
             details: super::object(details),
+            tested_on: test_digest(&data.test.labels),
             predicted: argmax_rows(&scores),
         };
         let epoch_seconds: Vec<f64> = trained.history.iter().map(|epoch| epoch.seconds).collect();

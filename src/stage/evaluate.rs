@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Accepts, Artifact, ArtifactType, Context, Field, FittedModel, InputArtifact, InputSpec, Inputs,
-    Kind, Output, Stage, StageError, typed,
+    Kind, Output, Stage, StageError, test_digest, typed,
 };
 use crate::data::{Dataset, ImageSet};
 use crate::metrics::{self, EpochRecord, LayerRow, MetricsError};
@@ -56,6 +56,8 @@ fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
 /// What an evaluation found; costs and titles are joined by stage id when a run is written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
+    /// Stage that made the data.
+    pub data: String,
     /// The data set.
     pub dataset: DatasetCard,
     /// Each model, in the order of the pipeline file.
@@ -100,6 +102,13 @@ impl Stage for EvaluateStage {
     fn run(&self, inputs: &Inputs, _: &Context) -> Result<Output, StageError> {
         let data = inputs.one("data").artifact.dataset();
         let entries: Vec<&InputArtifact> = inputs.all("models").collect();
+        let tested_on = test_digest(&data.test.labels);
+        if let Some(other) = entries.iter().find(|e| e.artifact.model().tested_on != tested_on) {
+            return Err(StageError::OtherTestImages {
+                model: other.stage_id.clone(),
+                data: inputs.one("data").stage_id.clone(),
+            });
+        }
         let labels = data.test.labels.to_vec();
         let predicted: Vec<Vec<usize>> =
             entries.iter().map(|entry| entry.artifact.model().predicted.to_vec()).collect();
@@ -128,6 +137,7 @@ impl Stage for EvaluateStage {
             });
         }
         let evaluation = Evaluation {
+            data: inputs.one("data").stage_id.clone(),
             dataset: card(data),
             models,
             comparisons: comparisons(&entries, &labels, &predicted)?,

@@ -115,8 +115,8 @@ pub(super) fn of_learner(
     })
 }
 
-/// Resident memory of a process that has loaded no data.
-const PROCESS_BYTES: u64 = 24 << 20;
+/// Resident memory of a process besides the tables of one stage.
+const PROCESS_BYTES: u64 = 64 << 20;
 
 /// Same parameters, of which only numbers may differ in value.
 fn are_alike(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
@@ -126,4 +126,95 @@ fn are_alike(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
     };
     one.len() == other.len()
         && one.iter().all(|(name, value)| other.get(name).is_some_and(|o| alike(value, o)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::LEARNERS;
+    use super::*;
+    use crate::data::ImageShape;
+    use approx::assert_relative_eq;
+
+    fn shape(n_train: usize) -> TableShape {
+        let image = ImageShape { height: 28, width: 28, channels: 1 };
+        TableShape::images(n_train, 1000, image, 10)
+    }
+
+    fn params(kernel: &str, c: f64) -> Map<String, Value> {
+        let chosen = [("kernel".to_owned(), kernel.into()), ("c".to_owned(), c.into())];
+        LEARNERS[0].0.params(&chosen.into_iter().collect())
+    }
+
+    fn foretell(n_train: usize, n_threads: usize, c: f64, past: &[PastRun]) -> Forecast {
+        let (kind, build) = LEARNERS[0];
+        let none = Map::new();
+        let inputs = vec![("data", Some(shape(n_train)), &none)];
+        let foreseen = Foreseen { kind, inputs, n_threads };
+        of_learner(build, &params("rbf", c), &foreseen, past).unwrap()
+    }
+
+    fn past(n_train: usize, kernel: &str, c: f64, seconds: f64) -> PastRun {
+        let kind = LEARNERS[0].0;
+        PastRun {
+            kind: kind.name.to_owned(),
+            version: kind.version,
+            params: kind.result_params(&params(kernel, c)),
+            inputs: vec![("data".to_owned(), Some(shape(n_train)))],
+            output: None,
+            n_threads: 2,
+            seconds,
+            peak_rss_bytes: None,
+            created: String::new(),
+        }
+    }
+
+    #[test]
+    fn without_a_past_the_arithmetic_stands_and_says_so() {
+        let forecast = foretell(10_000, 2, 10.0, &[]);
+        assert!(forecast.seconds > 0.0 && forecast.basis.contains(REFERENCE_MACHINE));
+        assert!(foretell(20_000, 2, 10.0, &[]).seconds > 2.0 * forecast.seconds);
+        assert!(foretell(10_000, 1, 10.0, &[]).seconds > 1.5 * forecast.seconds);
+    }
+
+    #[test]
+    fn runs_alike_scale_the_arithmetic() {
+        let nominal = |n| foretell(n, 2, 10.0, &[]).seconds;
+        let runs = [past(5_000, "rbf", 10.0, 3.0 * nominal(5_000))];
+        let forecast = foretell(20_000, 2, 10.0, &runs);
+        assert_relative_eq!(forecast.seconds, 3.0 * nominal(20_000), max_relative = 1e-9);
+        assert!(forecast.basis.contains("5000 rows"), "{}", forecast.basis);
+    }
+
+    #[test]
+    fn the_nearest_run_weighs_most() {
+        let nominal = |n| foretell(n, 2, 10.0, &[]).seconds;
+        let near = past(20_000, "rbf", 10.0, 2.0 * nominal(20_000));
+        let far = past(1_000, "rbf", 10.0, 8.0 * nominal(1_000));
+        let seconds = foretell(20_000, 2, 10.0, &[far, near]).seconds / nominal(20_000);
+        assert!((2.0..2.4).contains(&seconds), "{seconds}");
+    }
+
+    #[test]
+    fn runs_that_are_not_alike_teach_nothing() {
+        let expected = foretell(10_000, 2, 10.0, &[]);
+        let mut runs = vec![past(10_000, "linear", 10.0, 1e3)];
+        let change = |change: fn(&mut PastRun)| {
+            let mut run = past(10_000, "rbf", 10.0, 1e3);
+            change(&mut run);
+            run
+        };
+        runs.push(change(|run| run.version += 1));
+        runs.push(change(|run| run.kind = "knn".to_owned()));
+        runs.push(change(|run| run.seconds = 0.0));
+        runs.push(change(|run| run.inputs.clear()));
+        runs.push(change(|run| run.inputs[0].1 = None));
+        runs.push(change(|run| run.inputs[0].1 = Some(TableShape { is_bytes: false, ..shape(9) })));
+        // A file that was changed by hand may hold anything.
+        runs.push(change(|run| run.params["c"] = "ten".into()));
+        runs.push(change(|run| run.params["c"] = Value::Null));
+        runs.push(change(|run| run.params["tol"] = (-1.0).into()));
+        runs.push(change(|run| drop(run.params.remove("kernel"))));
+        runs.push(change(|run| drop(run.params.insert("more".to_owned(), 1.into()))));
+        assert_eq!(foretell(10_000, 2, 10.0, &runs), expected);
+    }
 }

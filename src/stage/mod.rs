@@ -5,6 +5,7 @@
 //! engine knows no kind: it sees [`Kind`] and [`Stage`] only.
 
 mod artifact;
+mod augment;
 mod classify;
 mod cnn;
 mod dataset;
@@ -28,6 +29,7 @@ use std::time::Instant;
 
 use serde_json::{Map, Value};
 
+use artifact::test_digest;
 pub use artifact::{
     Artifact, ArtifactType, FeatureTable, FittedClassifier, FittedModel, TableView, TrainedNetwork,
 };
@@ -49,6 +51,7 @@ pub static KINDS: &[&Kind] = &[
     &dataset::DATASET,
     &subset::SUBSET,
     &split::SPLIT,
+    &augment::AUGMENT,
     &cnn::CNN,
     &features::FEATURES,
     &hog::HOG,
@@ -241,6 +244,14 @@ pub enum StageError {
     /// Labels and predictions do not go together.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// A model labelled other images than those it is to be judged by.
+    #[error("model `{model}` labelled other test images than those of `{data}`")]
+    OtherTestImages {
+        /// Stage of the model.
+        model: String,
+        /// Stage of the data that the evaluation names.
+        data: String,
+    },
     /// An artifact could not be read or written.
     #[error(transparent)]
     TensorFile(#[from] TensorFileError),
@@ -272,6 +283,11 @@ impl StageError {
             StageError::Nn(error) => error.hint(),
             StageError::Learn(error) => error.hint(),
             StageError::Metrics(error) => error.hint(),
+            StageError::OtherTestImages { .. } => Some(
+                "evaluate a model on the data that its own rows come from; models on the \
+                 official test images and on a `split` need an `evaluate` stage each"
+                    .to_owned(),
+            ),
             StageError::Interrupted | StageError::TensorFile(_) => None,
         }
     }

@@ -13,7 +13,7 @@ use crate::learn::{LearnError, Learner};
 pub static SVM: Kind = Kind {
     name: "svm",
     doc: "support vector classifier, one-vs-one over classes",
-    version: 2,
+    version: 3,
     seeded: false,
     inputs: DATA,
     fields: &[
@@ -89,7 +89,7 @@ pub static SVM: Kind = Kind {
         },
         Field {
             name: "cache_mib",
-            doc: "memory for kernel values, MiB; `auto` is a share of what is free",
+            doc: "memory for kernel values, MiB; `auto` is an eighth of what is free, 256 to 2048",
             accepts: Accepts::WordOrNumber { words: &["auto"], above: 0.0 },
             default: Some("\"auto\""),
             read_if: None,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::classify::DATA;
 use super::{
     Accepts, Artifact, ArtifactType, Context, Field, FittedClassifier, FittedModel, Inputs, Kind,
-    Output, Stage, StageError, TableView, measure, object, typed,
+    Output, Stage, StageError, TableView, measure, object, test_digest, typed,
 };
 use crate::data::Features;
 use crate::learn::svm::{Svc, SvcError};
@@ -19,7 +19,7 @@ use crate::learn::{Classifier, LearnError};
 pub static SVM_FILE: Kind = Kind {
     name: "svm_file",
     doc: "support vector classifier fitted elsewhere: a LIBSVM model file",
-    version: 1,
+    version: 2,
     seeded: false,
     inputs: DATA,
     fields: &[Field {
@@ -72,6 +72,7 @@ impl Stage for SvmFileStage {
             network: table.network.to_owned(),
             model_bytes: svc.model_bytes(),
             details: svc.details(),
+            tested_on: test_digest(table.test_labels),
             predicted: predicted?,
         };
         Ok(Output {

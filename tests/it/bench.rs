@@ -142,6 +142,65 @@ fn plan_foretells_a_fit_from_a_bench_and_from_earlier_runs() {
     assert!(text.contains("about "), "{text}");
 }
 
+const GROWING: &str = r#"
+name = "growing"
+
+[stage.data]
+kind = "dataset"
+name = "garments-small"
+validation = 0.1
+
+[stage.less]
+kind = "subset"
+inputs = { data = "data" }
+n_samples = 500
+
+[stage.svm_500]
+kind = "svm"
+title = "SVM, 500"
+inputs = { data = "less" }
+
+[stage.svm_2000]
+kind = "svm"
+title = "SVM, 2,000"
+inputs = { data = "data" }
+
+[stage.other]
+kind = "svm"
+title = "Another"
+inputs = { data = "data" }
+c = 10.0
+
+[stage.evaluation]
+kind = "evaluate"
+inputs = { data = "data", models = ["svm_500", "svm_2000", "other"] }
+"#;
+
+#[test]
+fn models_on_subsets_of_growing_size_are_a_series_of_the_report() {
+    let project = Project::empty();
+    project.write("growing.toml", GROWING);
+    project.run(&["run", "./growing.toml"]).ok();
+    let results = project.results("growing");
+    let models = results["models"].as_array().unwrap();
+    let figures: Vec<(&Value, &Value)> =
+        models.iter().map(|m| (&m["n_train"], &m["series"])).collect();
+    let (series, none) = (Value::from("SVM"), Value::Null);
+    let sizes = [500, 2000].map(Value::from);
+    assert_eq!(figures, [(&sizes[0], &series), (&sizes[1], &series), (&sizes[1], &none)]);
+    let page = std::fs::read_to_string(project.path("reports/growing/latest/report.html")).unwrap();
+    assert!(page.contains("<section id=\"growth\""));
+}
+
+#[test]
+fn a_subset_larger_than_its_data_set_is_refused_with_both_sizes() {
+    let project = Project::empty();
+    project.write("growing.toml", GROWING.replace("n_samples = 500", "n_samples = 2001"));
+    project.run(&["run", "./growing.toml"]).fails(1, &["`less`", "2001", "2000", "hint"]);
+    project.write("growing.toml", GROWING.replace("n_samples = 500", "n_samples = 1"));
+    project.run(&["run", "./growing.toml"]).fails(2, &["`n_samples`", "1"]);
+}
+
 #[test]
 fn a_damaged_bench_memory_is_no_trouble() {
     let project = Project::empty();

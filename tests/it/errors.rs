@@ -129,7 +129,7 @@ fn a_wrong_command_line_ends_with_two_and_help_with_zero() {
     let project = Project::empty();
     assert_eq!(project.run(&["runn"]).code(), Some(USAGE));
     assert_eq!(project.run(&["run", "cnn_svm", "--threads", "0"]).code(), Some(USAGE));
-    for subcommand in ["run", "plan", "list", "compare", "data"] {
+    for subcommand in ["run", "plan", "list", "compare", "model", "data"] {
         let help = project.run(&[subcommand, "--help"]).ok().stdout();
         assert!(help.contains("Example"), "`{subcommand} --help` has no example:\n{help}");
     }

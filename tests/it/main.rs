@@ -1,12 +1,15 @@
 //! The binary as a user runs it, and the rules of the house.
 
+mod approximation;
 mod architecture;
 mod bench;
 mod data_download;
 mod data_files;
 mod errors;
+mod images;
 mod interruption;
 mod libsvm;
+mod model;
 mod project;
 mod real_data;
 mod run;

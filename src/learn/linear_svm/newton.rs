@@ -7,7 +7,12 @@
 //! `H = 1 + 2 sum_I C_i x_i x_i^T`. Each step solves `H d = -gradient` by a Cholesky factorisation and
 //! searches along `d` exactly; once the active set stays, the step lands on the solution. Where the
 //! paper runs conjugate gradients, `H` is kept whole here and only the rows that enter or leave `I`
-//! are added or taken away: for bytes these sums are exact integers, so nothing drifts.
+//! are added or taken away: for bytes these sums are exact integers, so nothing drifts. Those of real
+//! features are products in `f32`: the solution stays exact, as gradient and search are in `f64`, but
+//! steps get short where `C |x|^2` exceeds some 1e10 (at `C = 1e8` on columns from 1e-3 to 1e3, 100
+//! steps leave a gap of a third, and the report says so).
+
+use ndarray::Array2;
 
 use super::gram::Gram;
 use super::params::LinearSvcError;
@@ -16,6 +21,9 @@ use crate::learn::linalg::solve_positive_definite;
 
 /// The line search ends at this share of the first slope: as good as exact.
 const SLOPE: f64 = 1e-9;
+
+/// What is added to the diagonal, relative to its mean, until it can be factorised.
+const RIDGES: [f64; 5] = [0.0, 1e-10, 1e-7, 1e-4, 1e-1];
 
 /// Steps of the line search; each at least halves the bracket or is Newton's.
 const N_SEARCH: usize = 60;
@@ -179,21 +187,27 @@ impl<'a> Hessian<'a> {
         self.gram.add(&problem.rows, &idx, factors.as_deref(), sign, problem.progress)
     }
 
-    /// `d` of `H d = -gradient`; none if `H` is not finite.
+    /// `d` of `H d = -gradient`; none if `H` is not finite. Sums of real features are rounded: where
+    /// that leaves `H` indefinite, a growing multiple of its mean diagonal is added, which turns `d`
+    /// towards the gradient.
     fn solve(&self, gradient: &[f64]) -> Option<Vec<f64>> {
         let n = gradient.len();
         let scale = |i: usize| match i + 1 == n {
             true => self.problem.constant,
             false => self.problem.rows.scale(),
         };
-        let mut lower = ndarray::Array2::zeros((n, n));
+        let mut lower = Array2::zeros((n, n));
         self.gram.for_each(|i, j, value| {
             lower[[i, j]] = 2.0 * self.c * scale(i) * scale(j) * value;
         });
-        for i in 0..n {
-            lower[[i, i]] += 1.0;
-        }
+        let mean = 1.0 + lower.diag().sum() / n as f64;
         let downhill: Vec<f64> = gradient.iter().map(|g| -g).collect();
-        solve_positive_definite(&lower, &downhill)
+        let mut added = 0.0;
+        RIDGES.into_iter().find_map(|ridge| {
+            let wanted = 1.0 + ridge * mean;
+            lower.diag_mut().iter_mut().for_each(|value| *value += wanted - added);
+            added = wanted;
+            solve_positive_definite(&lower, &downhill)
+        })
     }
 }

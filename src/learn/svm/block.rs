@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::gram::{Panel, Resolved, byte_row, float_row};
+use super::gram::{Panel, Queries, Resolved};
 use super::params::{Kernel, SvcError};
 use crate::data::Features;
 use crate::kernels::{Cpu, bytes, exp, floats};
@@ -15,7 +15,7 @@ use crate::progress::Progress;
 
 /// Rows computed together; at 5,408 features and 500 queries they are 1.4 GFLOP,
 /// about 10 ms: the time between two looks at [`Progress::interrupted`].
-const GROUP: usize = 256;
+pub(super) const GROUP: usize = 256;
 const N_ROWS: usize = 32;
 const _: () = assert!(N_ROWS == bytes::N_ROWS && N_ROWS == floats::N_ROWS);
 
@@ -26,8 +26,7 @@ pub(super) struct Block {
     values: Vec<f32>,
     n_queries: usize,
     n_rows: usize,
-    byte_queries: bytes::Queries,
-    float_queries: floats::Queries,
+    queries: Queries,
 }
 
 impl Block {
@@ -43,36 +42,49 @@ impl Block {
         panel: &Panel,
         progress: &dyn Progress,
     ) -> Result<(), SvcError> {
+        let mut packed = std::mem::take(&mut self.queries);
+        packed.repack(features, queries);
+        let computed = self.compute_packed(resolved, &packed, panel, progress);
+        self.queries = packed;
+        computed
+    }
+
+    /// As [`Block::compute`] of queries that are packed.
+    ///
+    /// # Errors
+    /// [`SvcError::Interrupted`]
+    pub fn compute_packed(
+        &mut self,
+        resolved: &Resolved,
+        queries: &Queries,
+        panel: &Panel,
+        progress: &dyn Progress,
+    ) -> Result<(), SvcError> {
         (self.n_queries, self.n_rows) = (queries.len(), panel.len());
         let n_values = panel.len().div_ceil(GROUP) * queries.len() * GROUP;
         if self.values.len() < n_values {
             self.values.resize(n_values, 0.0);
         }
         let values = self.values[..n_values].par_chunks_mut((queries.len() * GROUP).max(1));
-        let groups = values.enumerate();
-        match (features, panel) {
-            (Features::Bytes(all), Panel::Bytes(rows)) => {
-                let queries: Vec<&[u8]> = queries.iter().map(|&q| byte_row(all, q)).collect();
-                self.byte_queries.repack(all.ncols(), &queries);
-                let queries = &self.byte_queries;
-                groups.try_for_each(|(group, out)| {
-                    stop_if(progress)?;
+        values.enumerate().try_for_each(|(group, out)| {
+            stop_if(progress)?;
+            match (queries, panel) {
+                (Queries::Bytes(queries), Panel::Bytes(rows)) => {
                     group_of_bytes(resolved, queries, rows, group, out);
-                    Ok(())
-                })
-            }
-            (Features::Floats(all), Panel::Floats(rows)) => {
-                let queries: Vec<&[f32]> = queries.iter().map(|&q| float_row(all, q)).collect();
-                self.float_queries.repack(all.ncols(), &queries);
-                let queries = &self.float_queries;
-                groups.try_for_each(|(group, out)| {
-                    stop_if(progress)?;
+                }
+                (Queries::Floats(queries), Panel::Floats(rows)) => {
                     group_of_floats(resolved, queries, rows, group, out);
-                    Ok(())
-                })
+                }
+                _ => unreachable!("both are packed from features of the same type"),
             }
-            _ => unreachable!("panels are packed from features of the same type"),
-        }
+            Ok(())
+        })
+    }
+
+    /// Values of all queries with the first [`GROUP`] rows, a line of this length each, of which
+    /// only as many count as there are rows.
+    pub fn lines(&self) -> &[f32] {
+        &self.values[..self.n_queries * GROUP]
     }
 
     /// Values of one query with all rows of the panel, in pieces of at most [`GROUP`] rows.

@@ -7,20 +7,15 @@ use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
 
 use super::block::{Block, stop_if};
-use super::gram::{Panel, first_not_finite, normalised};
-use super::linear::LinearWeights;
+use super::gram::{first_not_finite, normalised};
 use super::model::{Svc, pair_idx, pairs};
 use super::params::SvcError;
+use super::support::{CHUNK, ClassSupport, PackedSupport};
 use crate::data::{Features, Labels};
-use crate::kernels::{Cpu, smo};
 use crate::progress::{Progress, Silent};
 
-/// Samples predicted together, for which the support vectors are read once; fixed, so that results
-/// never depend on the threads.
-const CHUNK: usize = 480;
-
-/// The same for a linear kernel: the samples of a block of features fit the second cache.
-const LINEAR_CHUNK: usize = 96;
+/// Samples decided together by a linear kernel: those of a block of features fit the second cache.
+pub(super) const LINEAR_CHUNK: usize = 96;
 
 impl Svc {
     /// Decision of each pair `[n_samples, n_pairs]`, pairs as 01, 02, …, 12, …; positive means the
@@ -44,31 +39,34 @@ impl Svc {
         let features = normalised(features);
         self.check(&features)?;
         let weights = self.linear_weights();
-        let panels = if weights.is_some() { &[] } else { self.panels(progress)? };
+        let support = if weights.is_some() { None } else { Some(self.packed(progress)?) };
         let chunk = if weights.is_some() { LINEAR_CHUNK } else { CHUNK };
         let n_samples = features.n_samples();
         let n_done = AtomicU64::new(0);
-        let chunks: Vec<Vec<f64>> = (0..n_samples.div_ceil(chunk))
-            .into_par_iter()
-            .with_max_len(1)
-            .map_init(Block::default, |block, nth| {
-                let queries: Vec<usize> =
-                    (nth * chunk..((nth + 1) * chunk).min(n_samples)).collect();
-                let decided = match weights {
-                    Some(weights) => self.decide_linear(weights, &features, &queries, progress)?,
-                    None => self.decide(&features, &queries, panels, block, progress)?,
-                };
-                let done = n_done.fetch_add(queries.len() as u64, Ordering::Relaxed);
-                progress.update(done + queries.len() as u64, n_samples as u64, "predicting");
-                Ok(decided)
-            })
-            .collect::<Result<_, SvcError>>()?;
         let n_pairs = self.bias.len();
         let mut decisions = Array2::zeros((n_samples, n_pairs));
-        let lines = chunks.iter().flat_map(|chunk| chunk.chunks_exact(n_pairs));
-        for (mut row, line) in decisions.rows_mut().into_iter().zip(lines) {
-            row.iter_mut().zip(line).for_each(|(decision, &sum)| *decision = sum as f32);
-        }
+        let lines = decisions.as_slice_mut().expect("a new array is row-major");
+        lines.par_chunks_mut(chunk * n_pairs).enumerate().with_max_len(1).try_for_each_init(
+            Block::default,
+            |block, (nth, lines)| {
+                stop_if(progress)?;
+                let n_queries = lines.len() / n_pairs;
+                let queries: Vec<usize> = (nth * chunk..nth * chunk + n_queries).collect();
+                let mut sums = self.bias.repeat(n_queries);
+                if let Some(weights) = weights {
+                    weights.add_decisions(&features, &queries, &mut sums);
+                }
+                if let Some(support) = support {
+                    let resolved = &self.resolved;
+                    support
+                        .add_decisions(resolved, &features, &queries, block, &mut sums, progress)?;
+                }
+                lines.iter_mut().zip(sums).for_each(|(decision, sum)| *decision = sum as f32);
+                let done = n_done.fetch_add(n_queries as u64, Ordering::Relaxed);
+                progress.update(done + n_queries as u64, n_samples as u64, "predicting");
+                Ok::<(), SvcError>(())
+            },
+        )?;
         Ok(decisions)
     }
 
@@ -91,58 +89,25 @@ impl Svc {
         }
     }
 
-    fn panels(&self, progress: &dyn Progress) -> Result<&[Panel], SvcError> {
-        if let Some(panels) = self.panels.get() {
-            return Ok(panels);
+    fn packed(&self, progress: &dyn Progress) -> Result<&PackedSupport, SvcError> {
+        if let Some(packed) = self.packed.get() {
+            return Ok(packed);
         }
-        let rows_of: Vec<Vec<usize>> = self.support_ranges().map(Iterator::collect).collect();
-        let packed = rows_of
-            .par_iter()
-            .map(|rows| Panel::pack(&self.support, rows, progress))
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(self.panels.get_or_init(|| packed))
-    }
-
-    /// Decisions `[query, pair]` by the support vectors.
-    fn decide(
-        &self,
-        features: &Features,
-        queries: &[usize],
-        panels: &[Panel],
-        block: &mut Block,
-        progress: &dyn Progress,
-    ) -> Result<Vec<f64>, SvcError> {
-        let cpu = Cpu::detect();
         let n_classes = self.classes.len();
-        let mut sums: Vec<f64> = self.bias.repeat(queries.len());
-        for (class, panel) in panels.iter().enumerate() {
-            block.compute(&self.resolved, features, queries, panel, progress)?;
-            for (query, sums) in sums.chunks_exact_mut(self.bias.len()).enumerate() {
-                for other in (0..n_classes).filter(|&other| other != class) {
-                    let pair = pair_idx(n_classes, class, other);
-                    let mut coefficients = self.coefficients(class, other);
-                    for piece in block.pieces(query) {
-                        sums[pair] += smo::expansion(cpu, &coefficients[..piece.len()], piece);
-                        coefficients = &coefficients[piece.len()..];
-                    }
-                }
-            }
-        }
-        Ok(sums)
-    }
-
-    /// The same by the weight vectors of a linear kernel.
-    fn decide_linear(
-        &self,
-        weights: &LinearWeights,
-        features: &Features,
-        queries: &[usize],
-        progress: &dyn Progress,
-    ) -> Result<Vec<f64>, SvcError> {
-        stop_if(progress)?;
-        let mut sums = self.bias.repeat(queries.len());
-        weights.add_decisions(features, queries, &mut sums);
-        Ok(sums)
+        let of_class = |(class, rows): (usize, std::ops::Range<usize>)| {
+            let decisions = (0..n_classes)
+                .filter(|&other| other != class)
+                .map(|other| {
+                    let entries = self.coefficients(class, other).iter().copied().enumerate();
+                    let entries = entries.filter(|&(_, coefficient)| coefficient != 0.0);
+                    (pair_idx(n_classes, class, other), entries.collect())
+                })
+                .collect();
+            ClassSupport { rows: rows.collect(), decisions }
+        };
+        let classes: Vec<_> = self.support_ranges().enumerate().map(of_class).collect();
+        let packed = PackedSupport::new(&self.support, &classes, self.bias.len(), progress)?;
+        Ok(self.packed.get_or_init(|| packed))
     }
 
     /// One-vs-rest shaped scores `[n_samples, n_classes]`, as scikit-learn's with
@@ -189,34 +154,37 @@ impl Svc {
     }
 }
 
-/// Votes and summed decisions of one sample, `[n_classes]` each.
-fn vote(n_classes: usize, decisions: impl IntoIterator<Item = f32>) -> (Vec<u32>, Vec<f64>) {
-    let (mut votes, mut confidence) = (vec![0; n_classes], vec![0.0; n_classes]);
+/// Votes of one sample, `[n_classes]`.
+fn votes(n_classes: usize, decisions: impl IntoIterator<Item = f32>) -> Vec<u32> {
+    let mut votes = vec![0; n_classes];
     for ((first, second), decision) in pairs(n_classes).zip(decisions) {
         votes[if decision > 0.0 { first } else { second }] += 1;
-        confidence[first] += f64::from(decision);
-        confidence[second] -= f64::from(decision);
     }
-    (votes, confidence)
+    votes
 }
 
 /// Votes plus the summed decisions squashed into (-1/3, 1/3), `[n_classes]`.
-fn scores(n_classes: usize, decisions: impl IntoIterator<Item = f32>) -> Vec<f64> {
-    let (votes, confidence) = vote(n_classes, decisions);
-    let squashed = confidence.iter().map(|sum| sum / (3.0 * (sum.abs() + 1.0)));
+fn scores(n_classes: usize, decisions: impl IntoIterator<Item = f32> + Clone) -> Vec<f64> {
+    let votes = votes(n_classes, decisions.clone());
+    let mut sums = vec![0.0; n_classes];
+    for ((first, second), decision) in pairs(n_classes).zip(decisions) {
+        sums[first] += f64::from(decision);
+        sums[second] -= f64::from(decision);
+    }
+    let squashed = sums.iter().map(|sum| sum / (3.0 * (sum.abs() + 1.0)));
     votes.into_iter().zip(squashed).map(|(votes, part)| f64::from(votes) + part).collect()
 }
 
 /// Position of the class that the decisions of all pairs speak for.
 pub(super) fn winner(
     n_classes: usize,
-    decisions: impl IntoIterator<Item = f32>,
+    decisions: impl IntoIterator<Item = f32> + Clone,
     break_ties: bool,
 ) -> usize {
     if break_ties && n_classes > 2 {
         first_largest(&scores(n_classes, decisions))
     } else {
-        first_largest(&vote(n_classes, decisions).0)
+        first_largest(&votes(n_classes, decisions))
     }
 }
 

@@ -144,6 +144,51 @@ impl Panel {
     }
 }
 
+/// Samples packed to be multiplied with those of a [`Panel`].
+pub(super) enum Queries {
+    Bytes(bytes::Queries),
+    Floats(floats::Queries),
+}
+
+impl Default for Queries {
+    fn default() -> Self {
+        Queries::Floats(floats::Queries::default())
+    }
+}
+
+impl Queries {
+    /// Packs some rows into memory that is already there.
+    pub fn repack(&mut self, features: &Features, rows: &[usize]) {
+        match features {
+            Features::Bytes(all) => {
+                let rows: Vec<&[u8]> = rows.iter().map(|&row| byte_row(all, row)).collect();
+                if let Queries::Floats(_) = self {
+                    *self = Queries::Bytes(bytes::Queries::default());
+                }
+                if let Queries::Bytes(packed) = self {
+                    packed.repack(all.ncols(), &rows);
+                }
+            }
+            Features::Floats(all) => {
+                let rows: Vec<&[f32]> = rows.iter().map(|&row| float_row(all, row)).collect();
+                if let Queries::Bytes(_) = self {
+                    *self = Queries::default();
+                }
+                if let Queries::Floats(packed) = self {
+                    packed.repack(all.ncols(), &rows);
+                }
+            }
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Queries::Bytes(queries) => queries.len(),
+            Queries::Floats(queries) => queries.len(),
+        }
+    }
+}
+
 pub(super) fn byte_row(all: &ndarray::Array2<u8>, row: usize) -> &[u8] {
     let n = all.ncols();
     &all.as_slice().expect("features are row-major")[row * n..][..n]

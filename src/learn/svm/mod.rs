@@ -20,6 +20,7 @@ mod probability;
 mod schedule;
 mod solver;
 mod storage;
+mod support;
 #[cfg(test)]
 mod tests;
 mod watch;

@@ -5,10 +5,11 @@ use std::sync::OnceLock;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::gram::{Panel, Resolved};
+use super::gram::Resolved;
 use super::linear::LinearWeights;
 use super::params::{Engine, Kernel};
 use super::probability::Sigmoid;
+use super::support::PackedSupport;
 use crate::data::Features;
 
 /// What a fit cost and how good its solution is.
@@ -64,7 +65,7 @@ pub struct Svc {
     pub(super) report: Option<FitReport>,
     pub(super) sigmoids: Option<Vec<Sigmoid>>,
     /// Support vectors by class, packed at the first prediction.
-    pub(super) panels: OnceLock<Vec<Panel>>,
+    pub(super) packed: OnceLock<PackedSupport>,
     /// Weight vectors of a linear kernel, summed at the first prediction.
     pub(super) weights: OnceLock<LinearWeights>,
 }
@@ -90,7 +91,7 @@ impl Svc {
             break_ties: false,
             report: None,
             sigmoids: None,
-            panels: OnceLock::new(),
+            packed: OnceLock::new(),
             weights: OnceLock::new(),
         }
     }

@@ -5,20 +5,15 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::block::{Block, stop_if};
-use super::decision::winner;
+use super::decision::{LINEAR_CHUNK, winner};
 use super::gradient::weights_of;
-use super::gram::{Panel, Resolved, byte_row, float_row};
+use super::gram::{Resolved, byte_row, float_row};
 use super::params::{Kernel, SvcError};
+use super::support::{CHUNK, ClassSupport, PackedSupport};
 use crate::data::Features;
+use crate::kernels::Cpu;
 use crate::kernels::weights::Weights;
-use crate::kernels::{Cpu, smo};
 use crate::progress::Progress;
-
-/// Rows predicted together; fixed, so that results never depend on the threads.
-const CHUNK: usize = 480;
-
-/// The same for a linear kernel: the rows of a block of features fit the second cache.
-const LINEAR_CHUNK: usize = 96;
 
 /// The decision of a pair of classes.
 pub(super) struct Expansion {
@@ -44,9 +39,8 @@ pub(super) struct Predictor<'a> {
 enum Form {
     /// A weight vector for each penalty and pair.
     Linear(Weights),
-    /// The support vectors of each class under any penalty, with the decisions they take part in
-    /// and their coefficients there.
-    Kernel(Vec<(Panel, Vec<(usize, Vec<f64>)>)>),
+    /// The support vectors of each class under any penalty.
+    Kernel(PackedSupport),
 }
 
 impl<'a> Predictor<'a> {
@@ -65,7 +59,8 @@ impl<'a> Predictor<'a> {
         let form = if resolved.kernel == Kernel::Linear {
             Form::Linear(linear(features, &all, progress)?)
         } else {
-            Form::Kernel(by_class(features, &all, progress)?)
+            let classes = by_class(&all);
+            Form::Kernel(PackedSupport::new(features, &classes, all.len(), progress)?)
         };
         let bias = all.iter().map(|expansion| expansion.bias).collect();
         let n_pairs = n_classes * (n_classes - 1) / 2;
@@ -118,20 +113,15 @@ impl<'a> Predictor<'a> {
                 let rows: Vec<&[f32]> = rows.iter().map(|&row| float_row(all, row)).collect();
                 weights.add_scores(cpu, &rows, &mut sums);
             }
-            (Form::Kernel(panels), features) => {
-                for (panel, decisions) in panels {
-                    block.compute(&self.resolved, features, rows, panel, progress)?;
-                    for (query, sums) in sums.chunks_exact_mut(self.bias.len()).enumerate() {
-                        for (decision, coefficients) in decisions {
-                            let mut coefficients = coefficients.as_slice();
-                            for piece in block.pieces(query) {
-                                let (these, rest) = coefficients.split_at(piece.len());
-                                sums[*decision] += smo::expansion(cpu, these, piece);
-                                coefficients = rest;
-                            }
-                        }
-                    }
-                }
+            (Form::Kernel(support), features) => {
+                support.add_decisions(
+                    &self.resolved,
+                    features,
+                    rows,
+                    block,
+                    &mut sums,
+                    progress,
+                )?;
             }
         }
         Ok(sums)
@@ -158,12 +148,7 @@ fn linear(
 }
 
 /// Support vectors by class, with their coefficients in the decisions of their class.
-#[expect(clippy::type_complexity, reason = "the content of `Form::Kernel`")]
-fn by_class(
-    features: &Features,
-    all: &[&Expansion],
-    progress: &dyn Progress,
-) -> Result<Vec<(Panel, Vec<(usize, Vec<f64>)>)>, SvcError> {
+fn by_class(all: &[&Expansion]) -> Vec<ClassSupport> {
     // Place of each support vector among those of its class.
     let mut places: BTreeMap<usize, BTreeMap<usize, usize>> = BTreeMap::new();
     for expansion in all {
@@ -174,22 +159,18 @@ fn by_class(
     for of_class in places.values_mut() {
         of_class.values_mut().enumerate().for_each(|(place, to)| *to = place);
     }
-    places
-        .into_par_iter()
-        .map(|(class, places)| {
-            let rows: Vec<usize> = places.keys().copied().collect();
-            let mut decisions = Vec::new();
-            for (decision, expansion) in all.iter().enumerate() {
-                let Some(side) = expansion.classes.iter().position(|&of| of == class) else {
-                    continue;
-                };
-                let mut coefficients = vec![0.0; rows.len()];
-                for (row, multiplier) in &expansion.support[side] {
-                    coefficients[places[row]] = *multiplier;
-                }
-                decisions.push((decision, coefficients));
-            }
-            Ok((Panel::pack(features, &rows, progress)?, decisions))
-        })
-        .collect()
+    let of_class = |(class, places): (usize, BTreeMap<usize, usize>)| {
+        let mut decisions = Vec::new();
+        for (decision, expansion) in all.iter().enumerate() {
+            let Some(side) = expansion.classes.iter().position(|&of| of == class) else {
+                continue;
+            };
+            let entries = expansion.support[side].iter().map(|&(row, c)| (places[&row], c));
+            let mut entries: Vec<(usize, f64)> = entries.collect();
+            entries.sort_unstable_by_key(|&(place, _)| place);
+            decisions.push((decision, entries));
+        }
+        ClassSupport { rows: places.into_keys().collect(), decisions }
+    };
+    places.into_iter().map(of_class).collect()
 }

@@ -110,14 +110,14 @@ impl Sigmoid {
 }
 
 /// Fits the sigmoid of one pair. A held-out fold is a bound of 0: its decisions come with the
-/// solution, and all folds start from the fit itself
-/// and share its kernel values.
+/// solution. The folds share the kernel values of the fit on all samples and start from its
+/// solution `whole`.
 pub(super) fn fit_pair(
     params: &SvcValidParams,
     cache: &KernelCache,
     pair: &Pair,
     bounds: &[f64],
-    solution: &Solution,
+    whole: &Solution,
     watch: &Watch,
 ) -> Result<Sigmoid, SvcError> {
     let n_first = pair.first_rows.len();
@@ -133,8 +133,8 @@ pub(super) fn fit_pair(
         let is_left = |side: &[f64]| side.iter().any(|&bound| bound > 0.0);
         match (is_left(first), is_left(second)) {
             (true, true) => {
-                let start = (solution, 1.0);
                 let (tol, max_iter) = (params.tol, params.max_iter);
+                let start = (whole, 1.0);
                 let solution =
                     solver::solve_from(cache, pair, &bounds, tol, max_iter, start, watch)?;
                 let all: Vec<f64> = solution.decisions().collect();

@@ -4,7 +4,10 @@ use maud::{Markup, html};
 
 use super::{BenchCell, BenchResults, Measured, Spread};
 use crate::report::format::{count, percent, seconds};
-use crate::report::html::svg::{Axis, linear_ticks, log_ticks, px, range, tick_label};
+use crate::report::html::svg::{
+    Axis, linear_ticks, log_label, log_ticks, px, range, series_class, series_key, series_marker,
+    tick_label,
+};
 
 const WIDTH: f64 = 360.0;
 const HEIGHT: f64 = 300.0;
@@ -12,9 +15,6 @@ const LEFT: f64 = 52.0;
 const RIGHT: f64 = WIDTH - 10.0;
 const TOP: f64 = 26.0;
 const BOTTOM: f64 = HEIGHT - 36.0;
-
-/// Colours and shapes there are; further engines begin anew.
-const N_SERIES: usize = 4;
 
 /// The three panels of one variant.
 pub(super) fn panels(results: &BenchResults, variant: &str) -> Markup {
@@ -38,31 +38,11 @@ pub(super) fn legend(results: &BenchResults) -> Markup {
 
 /// The sign of an engine, for tables.
 pub(super) fn key(results: &BenchResults, engine: &str) -> Markup {
-    html! {
-        svg.key width="14" height="14" viewBox="-7 -7 14 14" aria-hidden="true" {
-            (marker(series(results, engine), 0.0, 0.0))
-        }
-    }
+    series_key(series(results, engine))
 }
 
 fn series(results: &BenchResults, engine: &str) -> usize {
-    results.engines.iter().position(|card| card.name == engine).unwrap_or(0) % N_SERIES
-}
-
-fn class(series: usize) -> &'static str {
-    ["s0", "s1", "s2", "s3"][series % N_SERIES]
-}
-
-/// A shape per engine, so that the figure does not rely on colour.
-fn marker(series: usize, x: f64, y: f64) -> Markup {
-    let class = class(series);
-    let path = |path: String| html! { path.marker.(class) d=(path) {} };
-    match series % N_SERIES {
-        0 => html! { circle.marker.(class) cx=(px(x)) cy=(px(y)) r="4.6" {} },
-        1 => path(format!("M{} {}l6 6l-6 6l-6-6z", px(x), px(y - 6.0))),
-        2 => path(format!("M{} {}h8.4v8.4h-8.4z", px(x - 4.2), px(y - 4.2))),
-        _ => path(format!("M{} {}l5.4 9.6h-10.8z", px(x), px(y - 6.2))),
-    }
+    results.engines.iter().position(|card| card.name == engine).unwrap_or(0)
 }
 
 /// The cells of one engine and variant, ascending.
@@ -93,7 +73,7 @@ fn growth(
         svg.plot viewBox={ "0 0 " (px(WIDTH)) " " (px(HEIGHT)) } role="img"
             aria-label={ (variant) ": " (title) " by number of images" } {
             @for tick in log_ticks(lo, hi) {
-                (y_grid(y_axis.at(tick), &short(tick)))
+                (y_grid(y_axis.at(tick), &log_label(tick)))
             }
             @for tick in log_ticks(sizes.0 / 1.25, sizes.1 * 1.25) {
                 (x_grid(x_axis.at(tick), &count(tick as u64)))
@@ -103,7 +83,7 @@ fn growth(
             @for engine in &results.engines {
                 @let cells = line(results, variant, &engine.name);
                 @let series = series(results, &engine.name);
-                g.(class(series)) {
+                g.(series_class(series)) {
                     @if shows_forecasts { (foretold(&cells, x_axis, y_axis)) }
                     polyline.curve points=(points(&cells, x_axis, y_axis, pick)) {}
                 }
@@ -111,13 +91,13 @@ fn growth(
                     @if let Some(measured) = &cell.measured {
                         @let times = pick(measured);
                         @let (x, y) = (x_axis.at(cell.n_train as f64), y_axis.at(times.median));
-                        g.(class(series)) {
+                        g.(series_class(series)) {
                             title {
                                 (engine.name) ", " (count(cell.n_train as u64)) " images: "
                                 (seconds(times.median))
                             }
                             line.whisker x1=(px(x)) x2=(px(x)) y1=(px(y_axis.at(times.min))) y2=(px(y_axis.at(times.max))) {}
-                            (marker(series, x, y))
+                            (series_marker(series, x, y))
                         }
                     }
                 }
@@ -187,27 +167,27 @@ fn trade(results: &BenchResults, variant: &str) -> Markup {
                 (y_grid(y_axis.at(tick), &tick_label(tick, &y_ticks)))
             }
             @for tick in log_ticks(lo, hi) {
-                (x_grid(x_axis.at(tick), &short(tick)))
+                (x_grid(x_axis.at(tick), &log_label(tick)))
             }
             text.axis x=(px(LEFT)) y="12" { "accuracy, %" }
             text.axis x=(px(RIGHT)) y=(px(HEIGHT - 2.0)) text-anchor="end" { "seconds to fit" }
             @for engine in &results.engines {
                 @let series = series(results, &engine.name);
                 @let cells = line(results, variant, &engine.name);
-                g.(class(series)) {
+                g.(series_class(series)) {
                     polyline.curve points=(trade_points(&cells, x_axis, y_axis)) {}
                 }
                 @for cell in &cells {
                     @if let Some(m) = &cell.measured {
                         @let (x, y) = (x_axis.at(m.fit_seconds.median), y_axis.at(100.0 * m.accuracy));
                         @let [lo, hi] = m.accuracy_ci95.map(|end| px(y_axis.at(100.0 * end)));
-                        g.(class(series)) {
+                        g.(series_class(series)) {
                             title {
                                 (engine.name) ", " (count(cell.n_train as u64)) " images: "
                                 (percent(m.accuracy)) " % after " (seconds(m.fit_seconds.median))
                             }
                             line.whisker x1=(px(x)) x2=(px(x)) y1=(lo) y2=(hi) {}
-                            (marker(series, x, y))
+                            (series_marker(series, x, y))
                         }
                     }
                 }
@@ -236,14 +216,5 @@ fn x_grid(x: f64, label: &str) -> Markup {
     html! {
         line.grid x1=(px(x)) x2=(px(x)) y1=(px(TOP)) y2=(px(BOTTOM)) {}
         text.tick x=(px(x)) y=(px(BOTTOM + 17.0)) text-anchor="middle" { (label) }
-    }
-}
-
-/// `0.01`, `5`, `200`.
-fn short(value: f64) -> String {
-    if value < 1.0 {
-        format!("{:.4}", value).trim_end_matches('0').to_owned()
-    } else {
-        format!("{value:.0}")
     }
 }

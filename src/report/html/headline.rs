@@ -52,7 +52,7 @@ fn sentences(results: &Results) -> Vec<Phrase> {
         return vec![Plain("No model was evaluated in this run.".to_owned())];
     };
     let [lo, hi] = best.accuracy_ci95;
-    let among = match results.models.len() {
+    let among = match results.first_models().count() {
         1 => String::new(),
         n_models => format!(", the most of {n_models} models"),
     };
@@ -62,7 +62,7 @@ fn sentences(results: &Results) -> Vec<Phrase> {
         Strong(format!("{} %", percent(best.accuracy))),
         Plain(format!(
             " of {} test images right{among} (95 % interval {} to {} %). ",
-            count(results.dataset.n_test as u64),
+            count(results.dataset_of(best).n_test as u64),
             percent(lo),
             percent(hi)
         )),
@@ -95,7 +95,7 @@ fn search_sentence(results: &Results, best: &ModelResult) -> Option<Phrase> {
 /// Whether a classical head beats the softmax head of the network that it reads, and its price:
 /// for the best model if it is such a head, else for the best of those.
 fn head_sentence(results: &Results, best: &ModelResult) -> Option<Vec<Phrase>> {
-    let hybrids = results.models.iter().rev().filter(|model| own_pair(results, model).is_some());
+    let hybrids = results.first_models().rev().filter(|model| own_pair(results, model).is_some());
     let hybrid = match own_pair(results, best) {
         Some(_) => best,
         None => hybrids.max_by(|a, b| a.accuracy.total_cmp(&b.accuracy))?,

@@ -5,6 +5,7 @@ mod browser_tests;
 mod classes;
 mod cost;
 mod curves;
+mod growth;
 mod headline;
 mod names;
 mod search;
@@ -32,6 +33,7 @@ pub fn page(output: &RunOutput) -> String {
     let sections: Vec<(&str, &str, Markup)> = vec![
         ("summary", "All models", sections::summary(results)),
         ("cost", "Accuracy against cost", cost::figure(results)),
+        ("growth", "What more images cost and bring", growth::figure(results)),
         ("comparisons", "Which differences are real", sections::comparisons(results)),
         ("search", "Search for parameters", search::sections(results)),
         ("training", "Training", curves::figures(&output.networks)),
@@ -45,13 +47,14 @@ pub fn page(output: &RunOutput) -> String {
     ];
     let is_there = |id: &str| match id {
         "training" | "networks" => !output.networks.is_empty(),
+        "growth" => !growth::series(results).is_empty(),
         "search" => !search::searches(results).is_empty(),
         "samples" => !output.samples.is_empty(),
         "mistakes" => !output.misclassified.is_empty(),
         "stages" | "provenance" => true,
         _ => !results.models.is_empty(),
     };
-    let mark = if results.dataset.synthetic { "SYNTHETIC · " } else { "" };
+    let mark = if results.is_synthetic() { "SYNTHETIC · " } else { "" };
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -65,7 +68,7 @@ pub fn page(output: &RunOutput) -> String {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                @if results.dataset.synthetic {
+                @if results.is_synthetic() {
                     div.banner role="alert" { (SYNTHETIC_NOTICE) }
                 }
                 main {
@@ -163,6 +166,10 @@ mod tests {
         results.run = ATTACK.to_owned();
         results.dataset.name = ATTACK.to_owned();
         results.dataset.class_names.fill(ATTACK.to_owned());
+        let mut second = results.evaluations[0].clone();
+        second.title = ATTACK.to_owned();
+        second.dataset = results.dataset.clone();
+        results.evaluations.push(second);
         results.machine.insert(ATTACK.to_owned(), ATTACK.into());
         for model in &mut results.models {
             model.title = ATTACK.to_owned();
@@ -242,10 +249,31 @@ mod tests {
     }
 
     #[test]
+    fn the_answer_is_of_the_first_evaluation_when_there_are_several() {
+        let mut output = example::run_output();
+        let results = &mut output.results;
+        let mut second = results.evaluations[0].clone();
+        second.id = "other".to_owned();
+        second.title = "80/20 split".to_owned();
+        second.dataset.n_test = 777;
+        results.evaluations.push(second);
+        let last = results.models.last_mut().unwrap();
+        last.evaluation = "other".to_owned();
+        last.accuracy = 1.0;
+        let answer = headline(results);
+        assert!(answer.contains(" of 4,000 test images right, the most of 8 models"), "{answer}");
+        let page = page(&output);
+        assert!(page.contains("<th>Data</th>") && page.contains("<td>80/20 split</td>"));
+        assert!(
+            page.contains("80/20 split · example: 54,000 training, 6,000 validation, 777 test")
+        );
+    }
+
+    #[test]
     fn synthetic_runs_say_so_loudly() {
         let mut output = example::run_output();
         assert!(!page(&output).contains("class=\"banner\""));
-        output.results.dataset.synthetic = true;
+        output.results.evaluations[0].dataset.synthetic = true;
         let page = page(&output);
         assert!(page.contains("class=\"banner\"") && page.contains("<title>SYNTHETIC"));
         assert_eq!(page.matches("class=\"synthetic\"").count(), output.results.models.len());

@@ -22,9 +22,9 @@ pub(super) fn family_class(family: &str) -> &'static str {
     }
 }
 
-/// The most accurate model; the first of them on a tie.
+/// The most accurate model of the first evaluation; the first of them on a tie.
 pub(super) fn best(results: &Results) -> Option<&ModelResult> {
-    results.models.iter().rev().max_by(|a, b| a.accuracy.total_cmp(&b.accuracy))
+    results.first_models().rev().max_by(|a, b| a.accuracy.total_cmp(&b.accuracy))
 }
 
 /// Models for figures that show a few: the best one and what it must be compared with.
@@ -32,6 +32,6 @@ pub(super) fn featured(results: &Results) -> Vec<&ModelResult> {
     let Some(best) = best(results) else { return Vec::new() };
     let rival = results
         .own_softmax(best)
-        .or_else(|| results.models.iter().find(|model| model.id != best.id));
+        .or_else(|| results.first_models().find(|model| model.id != best.id));
     std::iter::once(best).chain(rival).collect()
 }

@@ -13,7 +13,9 @@ use crate::data::ImageShape;
 use crate::data::png_bytes;
 use crate::report::format::{bytes, count, p_value, percent, points, rate, seconds, share};
 use crate::report::tables::NOT_CONVERGED;
-use crate::report::{Comparison, GalleryImage, NetworkCard, Results, RunOutput, StageStatus};
+use crate::report::{
+    Comparison, DatasetCard, GalleryImage, NetworkCard, Results, RunOutput, StageStatus,
+};
 
 /// One row per model, in the order of the pipeline file.
 pub(super) fn summary(results: &Results) -> Markup {
@@ -21,11 +23,13 @@ pub(super) fn summary(results: &Results) -> Markup {
     let ends = results.models.iter().flat_map(|model| model.accuracy_ci95);
     let (lo, hi) = range(ends).unwrap_or((0.0, 1.0));
     let axis = Axis::linear(lo, hi, 5.0, 115.0);
+    let several = results.evaluations.len() > 1;
     html! {
         div.scroll {
             table.summary {
                 thead { tr {
-                    th { "Model" } th { "Input" } th.figure { "Accuracy, %" }
+                    th { "Model" } @if several { th { "Data" } } th { "Input" }
+                    th.figure { "Accuracy, %" }
                     th { "95 % interval" } th.figure { "Macro F1" } th.figure { "Fit" }
                     th.figure { "Images/s" } th.figure { "Size" } th.figure { "Peak memory" }
                 } }
@@ -37,8 +41,11 @@ pub(super) fn summary(results: &Results) -> Markup {
                             th scope="row" {
                                 svg.key width="14" height="14" viewBox="-7 -7 14 14" aria-hidden="true" { (marker(class, 0.0, 0.0)) }
                                 (model.title)
-                                @if results.dataset.synthetic { span.synthetic { "synthetic" } }
+                                @if results.dataset_of(model).synthetic { span.synthetic { "synthetic" } }
                                 @if model.converged() == Some(false) { span.unfinished { (NOT_CONVERGED) } }
+                            }
+                            @if several {
+                                td { (results.evaluation_of(model).map_or("–", |evaluation| evaluation.title.as_str())) }
                             }
                             td { (model.input) span.minor { " " (count(model.n_features as u64)) } }
                             td.figure { strong { (percent(model.accuracy)) } }
@@ -63,6 +70,10 @@ pub(super) fn summary(results: &Results) -> Markup {
             "Fit is the time of this model's own fit; a hybrid also needs its network. Images/s "
             "goes from pixels to labels, features included. Small figures after the input are its "
             "number of features."
+            @if several {
+                " Models of different data were tested on different images: their accuracies do not "
+                "compare."
+            }
         }
     }
 }
@@ -233,18 +244,22 @@ pub(super) fn stages(results: &Results) -> Markup {
 /// Where every number comes from.
 pub(super) fn provenance(output: &RunOutput) -> Markup {
     let results = &output.results;
-    let dataset = &results.dataset;
+    let datasets: Vec<(Option<&str>, &DatasetCard)> = match results.evaluations.as_slice() {
+        [] | [_] => vec![(None, &results.dataset)],
+        several => several.iter().map(|of| (Some(of.title.as_str()), &of.dataset)).collect(),
+    };
     html! {
         dl {
             dt { "Pipeline" } dd { (results.pipeline) }
             dt { "Run" } dd { (results.run) }
-            dt { "Data" } dd {
+            @for (title, dataset) in datasets { dt { "Data" } dd {
+                @if let Some(title) = title { (title) " · " }
                 (dataset.name) ": " (count(dataset.n_train as u64)) " training, "
                 (count(dataset.n_validation as u64)) " validation, " (count(dataset.n_test as u64))
                 " test images of " (dataset.shape.height) " × " (dataset.shape.width)
                 @if dataset.shape.channels != 1 { " × " (dataset.shape.channels) }
                 @if dataset.synthetic { " (synthetic)" }
-            }
+            } }
             dt { "Seed" } dd { (results.seed) }
             dt { "Threads" } dd { (results.threads) }
             (machine_rows(&results.machine))

@@ -3,6 +3,8 @@
 //! Why SVG by hand: colours must follow the reader's theme through CSS variables and sizes must
 //! follow the page, which a drawing library's fixed colours and measured text do not.
 
+use maud::{Markup, html};
+
 /// A number with one decimal at most.
 pub(in crate::report) fn px(value: f64) -> String {
     let rounded = (value * 10.0).round() / 10.0;
@@ -86,6 +88,44 @@ pub(in crate::report) fn range(values: impl Iterator<Item = f64>) -> Option<(f64
 /// Width of a text in pixels, generously estimated: the reader's font is unknown.
 pub(in crate::report) fn text_width(text: &str, font_size: f64) -> f64 {
     0.56 * font_size * text.chars().count() as f64
+}
+
+/// Colours and shapes there are for series; further ones begin anew.
+const N_SERIES: usize = 4;
+
+/// CSS class of a series' colour.
+pub(in crate::report) fn series_class(series: usize) -> &'static str {
+    ["s0", "s1", "s2", "s3"][series % N_SERIES]
+}
+
+/// A shape per series, so that figures do not rely on colour.
+pub(in crate::report) fn series_marker(series: usize, x: f64, y: f64) -> Markup {
+    let class = series_class(series);
+    let path = |path: String| html! { path.marker.(class) d=(path) {} };
+    match series % N_SERIES {
+        0 => html! { circle.marker.(class) cx=(px(x)) cy=(px(y)) r="4.6" {} },
+        1 => path(format!("M{} {}l6 6l-6 6l-6-6z", px(x), px(y - 6.0))),
+        2 => path(format!("M{} {}h8.4v8.4h-8.4z", px(x - 4.2), px(y - 4.2))),
+        _ => path(format!("M{} {}l5.4 9.6h-10.8z", px(x), px(y - 6.2))),
+    }
+}
+
+/// The sign of a series, for legends and tables.
+pub(in crate::report) fn series_key(series: usize) -> Markup {
+    html! {
+        svg.key width="14" height="14" viewBox="-7 -7 14 14" aria-hidden="true" {
+            (series_marker(series, 0.0, 0.0))
+        }
+    }
+}
+
+/// `0.01`, `5`, `200`: a tick of a logarithmic axis of seconds.
+pub(in crate::report) fn log_label(value: f64) -> String {
+    if value < 1.0 {
+        format!("{value:.4}").trim_end_matches('0').to_owned()
+    } else {
+        format!("{value:.0}")
+    }
 }
 
 #[cfg(test)]

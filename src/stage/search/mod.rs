@@ -12,7 +12,7 @@ use super::classify::DATA;
 use super::{
     Accepts, Artifact, ArtifactType, BuildLearner, Condition, Context, Field, FittedClassifier,
     FittedModel, Inputs, Kind, LEARNERS, Output, Stage, StageError, TableView, measure, object,
-    typed,
+    test_digest, typed,
 };
 use crate::learn::model_selection::{Candidate, FoldScore, Folds, SearchOutcome, Strategy, search};
 use crate::learn::{LearnError, Samples};
@@ -23,7 +23,7 @@ use crate::report::{CandidateRecord, SearchRecord, SearchRound, SearchTimes};
 pub static SEARCH: Kind = Kind {
     name: "search",
     doc: "the best of several sets of a learner's parameters, by cross-validation",
-    version: 1,
+    version: 2,
     seeded: true,
     inputs: DATA,
     fields: &[
@@ -171,6 +171,7 @@ impl Stage for SearchStage {
             network: table.network.to_owned(),
             model_bytes: classifier.model_bytes(),
             details,
+            tested_on: test_digest(table.test_labels),
             predicted: predicted?,
         };
         let notes = json!({

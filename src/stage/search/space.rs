@@ -160,6 +160,19 @@ mod tests {
     }
 
     #[test]
+    fn every_learner_builds_from_its_defaults() {
+        for (kind, build) in crate::stage::LEARNERS {
+            let defaults = kind.fields.iter().map(|field| {
+                let value = field.default_value();
+                (field.name.to_owned(), value.unwrap_or_else(|| panic!("{} has none", field.name)))
+            });
+            let candidates = enumerate(kind, &Map::new(), &defaults.collect());
+            let [params] = candidates.as_slice() else { panic!("{candidates:?}") };
+            assert!(build(params).is_ok(), "{}", kind.name);
+        }
+    }
+
+    #[test]
     fn unread_parameters_do_not_multiply_candidates() {
         let grid = map(json!({"c": [1.0, 2.0], "gamma": [0.1, 0.2], "kernel": ["linear", "rbf"]}));
         let candidates = enumerate(&SVM, &grid, &map(json!({"tol": 0.01, "degree": 3})));
