@@ -46,7 +46,7 @@ impl SvcValidParams {
         let predict = n_test * d * 1e-8 + n_test * n_support * value / n_threads;
 
         let cache = self.cache_bytes();
-        let cached = (CACHED_SHARE * 4.0 * n * n) as u64;
+        let cached = if is_linear { 0 } else { (CACHED_SHARE * 4.0 * n * n) as u64 };
         let rows = shape.n_train as u64 * shape.n_features as u64;
         let packed = if is_bytes { rows } else { 4 * rows };
         Some(NominalCost { seconds: fit + predict, peak_bytes: 2 * packed + cache.min(cached) })

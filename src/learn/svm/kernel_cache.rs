@@ -4,9 +4,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rayon::prelude::*;
+
 use super::block::Block;
 use super::gram::{Panel, Resolved};
-use super::params::SvcError;
+use super::params::{Kernel, SvcError};
 use crate::data::Features;
 use crate::progress::Progress;
 
@@ -16,7 +18,7 @@ type Key = (usize, usize);
 pub(super) struct KernelCache<'a> {
     pub resolved: Resolved,
     pub features: &'a Features,
-    pub panels: Vec<Panel>,
+    panels: Vec<Panel>,
     limit_bytes: u64,
     entries: Mutex<Entries>,
     n_hits: AtomicU64,
@@ -41,13 +43,24 @@ struct Entries {
 }
 
 impl<'a> KernelCache<'a> {
+    /// Packs the rows of each class. A linear kernel needs no rows of kernel values: there is
+    /// nothing to fetch then.
+    ///
+    /// # Errors
+    /// [`SvcError::Interrupted`]
     pub fn new(
         resolved: Resolved,
         features: &'a Features,
-        panels: Vec<Panel>,
+        rows_of: &[Vec<usize>],
         limit_bytes: u64,
-    ) -> Self {
-        KernelCache {
+        progress: &dyn Progress,
+    ) -> Result<Self, SvcError> {
+        let fetched = if resolved.kernel == Kernel::Linear { &[] } else { rows_of };
+        let panels = fetched
+            .par_iter()
+            .map(|rows| Panel::pack(features, rows, progress))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(KernelCache {
             resolved,
             features,
             panels,
@@ -56,7 +69,7 @@ impl<'a> KernelCache<'a> {
             n_hits: AtomicU64::new(0),
             n_misses: AtomicU64::new(0),
             n_values: AtomicU64::new(0),
-        }
+        })
     }
 
     /// Frees all kernel values and packed rows.
@@ -66,6 +79,11 @@ impl<'a> KernelCache<'a> {
             kernel_evaluations: self.n_values.into_inner(),
             cache_hit_rate: n_hits as f64 / (n_hits + n_misses).max(1) as f64,
         }
+    }
+
+    /// Counts values that were computed elsewhere.
+    pub fn count(&self, n_values: usize) {
+        self.n_values.fetch_add(n_values as u64, Ordering::Relaxed);
     }
 
     /// Kernel values of each sample with every sample of `class`. Missing blocks are computed
@@ -89,7 +107,7 @@ impl<'a> KernelCache<'a> {
         self.n_misses.fetch_add(missing.len() as u64, Ordering::Relaxed);
         if !missing.is_empty() {
             let panel = &self.panels[class];
-            self.n_values.fetch_add((missing.len() * panel.len()) as u64, Ordering::Relaxed);
+            self.count(missing.len() * panel.len());
             let queries: Vec<usize> = missing.iter().map(|&i| samples[i]).collect();
             block.compute(&self.resolved, self.features, &queries, panel, progress)?;
             for (query, &i) in missing.iter().enumerate() {

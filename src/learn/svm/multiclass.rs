@@ -1,12 +1,7 @@
 //! One problem per pair of classes, in LIBSVM's order, solved in parallel.
 
-use linfa::dataset::DatasetBase;
-use linfa::traits::Fit;
-use ndarray::Array2;
-use rayon::prelude::*;
-
 use super::block::stop_if;
-use super::gram::{Panel, Resolved, first_not_finite, normalised};
+use super::gram::{Resolved, first_not_finite, normalised};
 use super::kernel_cache::{Cost, KernelCache};
 use super::linfa_engine;
 use super::model::{FitReport, PairReport, Svc};
@@ -19,6 +14,9 @@ use super::weights::{bounds_of, check, rows_by_class};
 use crate::data::{Features, Labels};
 use crate::learn::Samples;
 use crate::progress::{Progress, Silent};
+use linfa::dataset::DatasetBase;
+use linfa::traits::Fit;
+use ndarray::Array2;
 
 impl Fit<Features, Labels, SvcError> for SvcValidParams {
     type Object = Svc;
@@ -65,14 +63,10 @@ impl SvcValidParams {
             linfa_engine::check_size(features.n_samples())?;
         }
         stop_if(progress)?;
-        let panels = rows_of
-            .par_iter()
-            .map(|rows| Panel::pack(features, rows, progress))
-            .collect::<Result<Vec<_>, _>>()?;
-        let cache = KernelCache::new(resolved, features, panels, self.cache_bytes());
+        let cache = KernelCache::new(resolved, features, &rows_of, self.cache_bytes(), progress)?;
         let pairs = pairs_of(&rows_of);
         let watch = Watch::new(progress, pairs.len());
-        let costs = schedule::costs(features, &pairs, &rows_of);
+        let costs = schedule::costs(features, &pairs, &rows_of, progress)?;
         let solutions = schedule::by_cost(&costs, |idx| {
             let pair = &pairs[idx];
             let bounds: Vec<f64> = pair.rows().map(|row| bounds[row]).collect();

@@ -334,6 +334,16 @@ pub enum SvcError {
         /// Samples of it.
         n_samples: usize,
     },
+    /// The training part of a fold cannot be fitted.
+    #[error("fold {fold} of {n_folds}: {source}")]
+    Fold {
+        /// Counted from 1.
+        fold: usize,
+        /// Folds.
+        n_folds: usize,
+        /// Why.
+        source: Box<SvcError>,
+    },
     /// A feature is NaN or infinite.
     #[error("feature {column} of sample {row} is {found}")]
     NotFinite {
@@ -431,6 +441,7 @@ impl SvcError {
                 Some("use `scale`, `auto` or a number above 0".to_owned())
             }
             SvcError::OneClass { .. } => Some("check how the samples were chosen".to_owned()),
+            SvcError::Fold { source, .. } => source.hint(),
             SvcError::NoWeight { .. } => {
                 Some("leave the class out, or give one of its samples a weight above 0".to_owned())
             }

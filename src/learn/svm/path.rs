@@ -10,10 +10,8 @@
 
 use std::time::Instant;
 
-use rayon::prelude::*;
-
 use super::block::stop_if;
-use super::gram::{Panel, Resolved, first_not_finite, normalised};
+use super::gram::{Resolved, first_not_finite, normalised};
 use super::kernel_cache::KernelCache;
 use super::multiclass::pairs_of;
 use super::params::{SvcError, SvcValidParams};
@@ -74,8 +72,7 @@ impl SvcValidParams {
     /// Input that cannot be fitted, a fold that leaves one class only, or
     /// [`SvcError::Interrupted`].
     /// # Panics   if `folds` are not of as many rows as `samples`
-    /// # Cost     a fit on all rows for each penalty, and less than half of one for each fold; the
-    /// cache, and the support vectors of a fold twice
+    /// # Cost     a fit on all rows for each penalty, and about half of one for each fold
     pub fn fit_path(
         &self,
         samples: Samples,
@@ -95,22 +92,23 @@ impl SvcValidParams {
         order.sort_by(|&a, &b| cs[a].total_cmp(&cs[b]));
         let ascending: Vec<f64> = order.iter().map(|&idx| cs[idx]).collect();
         let whole = self.subset(samples, &classes, &ascending, |_| true)?;
-        let subsets = (0..folds.n_folds())
-            .map(|fold| {
-                self.subset(samples, &classes, &ascending, |row| folds.fold_of(row) != fold)
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let n_folds = folds.n_folds();
+        let subsets =
+            (0..n_folds)
+                .map(|fold| {
+                    let keep = |row| folds.fold_of(row) != fold;
+                    self.subset(samples, &classes, &ascending, keep).map_err(|error| {
+                        SvcError::Fold { fold: fold + 1, n_folds, source: Box::new(error) }
+                    })
+                })
+                .collect::<Result<Vec<_>, _>>()?;
         let takes_part = |row: usize| whole.bounds.iter().any(|bounds| bounds[row] > 0.0);
         let rows_of = rows_by_class(samples.labels, &classes, takes_part);
-        let panels = rows_of
-            .par_iter()
-            .map(|rows| Panel::pack(features, rows, progress))
-            .collect::<Result<Vec<_>, _>>()?;
         let resolved = Resolved::new(self.kernel, features);
-        let cache = KernelCache::new(resolved, features, panels, self.cache_bytes());
+        let cache = KernelCache::new(resolved, features, &rows_of, self.cache_bytes(), progress)?;
         let pairs = pairs_of(&rows_of);
-        let watch = Watch::new(progress, pairs.len() * (folds.n_folds() + 1) * cs.len());
-        let costs = schedule::costs(features, &pairs, &rows_of);
+        let watch = Watch::new(progress, pairs.len() * (n_folds + 1) * cs.len());
+        let costs = schedule::costs(features, &pairs, &rows_of, progress)?;
         let solved = schedule::by_cost(&costs, |idx| {
             self.solve_pair(&cache, &pairs[idx], &ascending, &whole, &subsets, &watch)
         })?;

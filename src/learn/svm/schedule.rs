@@ -3,19 +3,32 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use rayon::prelude::*;
+
+use super::block::stop_if;
 use super::gram::{byte_row, float_row};
 use super::params::SvcError;
 use super::solver::Pair;
 use crate::data::Features;
 use crate::kernels::{Cpu, gemv};
+use crate::progress::Progress;
 
 /// What each pair may cost: pairs of `rows` samples whose classes lie near each other have many
 /// support vectors. Only the order matters.
-pub(super) fn costs(features: &Features, pairs: &[Pair], rows_of: &[Vec<usize>]) -> Vec<f64> {
+///
+/// # Errors
+/// [`SvcError::Interrupted`]
+pub(super) fn costs(
+    features: &Features,
+    pairs: &[Pair],
+    rows_of: &[Vec<usize>],
+    progress: &dyn Progress,
+) -> Result<Vec<f64>, SvcError> {
     let cpu = Cpu::detect();
     let means: Vec<Vec<f64>> = rows_of
-        .iter()
+        .par_iter()
         .map(|rows| {
+            stop_if(progress)?;
             let mut mean = vec![0.0; features.n_features()];
             let share = 1.0 / rows.len() as f64;
             for &row in rows {
@@ -28,17 +41,18 @@ pub(super) fn costs(features: &Features, pairs: &[Pair], rows_of: &[Vec<usize>])
                     }
                 }
             }
-            mean
+            Ok(mean)
         })
-        .collect();
-    pairs
+        .collect::<Result<_, SvcError>>()?;
+    let cost = pairs
         .iter()
         .map(|pair| {
             let n = (pair.first_rows.len() + pair.second_rows.len()) as f64;
             let both = means[pair.first].iter().zip(&means[pair.second]);
             n * n / both.map(|(a, b)| (a - b) * (a - b)).sum::<f64>()
         })
-        .collect()
+        .collect();
+    Ok(cost)
 }
 
 /// Does every piece of work, the dearest first, each on one thread as soon as one is free. Results

@@ -36,6 +36,10 @@ const WORKING_SET: usize = 512;
 /// CPU seconds as above (`pixels,linear,1`) for 256, 512, 1024, 2048: 58, 6.5, 5.5, 10.
 const LINEAR_WORKING_SET: usize = 1024;
 
+/// Times that values of a linear kernel are computed anew and found short of the tolerance before
+/// the solver gives up: single precision does not suffice then.
+const MAX_REVALUES: usize = 20;
+
 /// Solution of one pair.
 pub(super) struct Solution {
     /// Signed multipliers: the first class's samples, then the second's.
@@ -124,6 +128,12 @@ impl State {
         self.beta.iter().copied().enumerate().filter(|&(_, beta)| beta != 0.0)
     }
 
+    /// A multiplier that is off its bound by rounding alone, on it.
+    fn snapped(&self, t: usize, beta: f64) -> f64 {
+        let is_near = |bound: &f64| (beta - bound).abs() <= 1e-12 * bound.abs();
+        [self.lower[t], self.upper[t]].into_iter().find(is_near).unwrap_or(beta)
+    }
+
     /// Moves the multipliers into their bounds and their sum back to 0, where that costs the
     /// objective least by the values at hand. Returns what was changed; the values are not.
     fn make_feasible(&mut self) -> Vec<(usize, f64)> {
@@ -199,7 +209,7 @@ pub(super) fn solve_from(
 ) -> Result<Solution, SvcError> {
     let mut state = State::new(pair.first_rows.len(), bounds);
     for (t, (beta, value)) in start.beta.iter().zip(&start.value).enumerate() {
-        state.beta[t] = ratio * beta;
+        state.beta[t] = state.snapped(t, ratio * beta);
         state.value[t] += ratio * (value - state.value[t]);
     }
     let changes = state.make_feasible();
@@ -228,7 +238,10 @@ pub(super) fn judge(
     }
     let changes: Vec<(usize, f64)> = state.multipliers().collect();
     let mut solver = Solver::new(cache, pair, state, watch);
-    solver.subtract(&changes)?;
+    match cache.resolved.kernel {
+        Kernel::Linear => solver.revalue()?,
+        _ => solver.subtract(&changes)?,
+    }
     let mut solution = solver.finish(tol);
     (solution.bias, solution.n_iterations) = (bias, None);
     Ok(solution)
@@ -255,17 +268,17 @@ impl<'a> Solver<'a> {
 
     fn solve(mut self, tol: f64, max_iter: Option<u64>) -> Result<Solution, SvcError> {
         let max_iter = max_iter.unwrap_or(u64::MAX);
-        let is_linear = self.cache.resolved.kernel == Kernel::Linear;
-        loop {
-            let stalled = self.descend(tol, max_iter)?;
-            if !is_linear {
-                break;
-            }
-            // Rounds of single precision are over; what they left is seen in double.
-            self.revalue()?;
-            let (top, bottom) = self.state.extremes();
-            if top - bottom <= tol || stalled || self.n_iterations >= max_iter {
-                break;
+        let mut stalled = self.descend(tol, max_iter)?;
+        if self.cache.resolved.kernel == Kernel::Linear {
+            // The rounds took the values along in single precision; in double they may be found to
+            // be short of the tolerance.
+            for _ in 0..MAX_REVALUES {
+                self.revalue()?;
+                let (top, bottom) = self.state.extremes();
+                if top - bottom <= tol || stalled || self.n_iterations >= max_iter {
+                    break;
+                }
+                stalled = self.descend(tol, max_iter)?;
             }
         }
         Ok(self.finish(tol))

@@ -5,6 +5,8 @@ mod fixtures;
 mod input;
 mod libsvm;
 mod optimality;
+mod path;
+mod properties;
 mod selection;
 mod weights;
 
