@@ -16,6 +16,16 @@ pub enum CacheError {
         /// The system's reason.
         source: io::Error,
     },
+    /// An artifact that an earlier run made is not there any more, or damaged.
+    #[error("`{what}` is not in the cache `{}`: {why}", root.display())]
+    Gone {
+        /// Stage that made it.
+        what: String,
+        /// The cache directory.
+        root: PathBuf,
+        /// What was found instead.
+        why: String,
+    },
     /// The user asked to stop while another process held a key.
     #[error("interrupted")]
     Interrupted,
@@ -27,6 +37,9 @@ impl CacheError {
         let elsewhere = "use another directory with `--cache DIR` or `PIPELINE_CACHE`";
         match self {
             CacheError::Interrupted => None,
+            CacheError::Gone { .. } => {
+                Some("run the pipeline again, or name its cache by `--cache DIR`".to_owned())
+            }
             CacheError::Io { source, .. } => Some(match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     format!("free some space, or {elsewhere}")

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::outcome::UsageError;
-use crate::cache::Store;
+use crate::cache::{CacheError, Store};
 use crate::learn::svm::Svc;
 use crate::nearest::nearest;
 use crate::report;
@@ -91,20 +91,19 @@ impl Which {
             let message = format!("run `{}` has no classical model `{}`", self.run, self.model);
             return Err(UsageError::new(message, hint).into());
         };
-        let gone = |why: &str| {
-            let (id, cache) = (&self.model, self.cache.display());
-            let hint = "run the pipeline again, or name its cache by `--cache DIR`".to_owned();
-            UsageError::new(format!("model `{id}` is not in the cache `{cache}`: {why}"), hint)
+        let gone = |why: String| {
+            let (what, root) = (self.model.clone(), self.cache.clone());
+            CacheError::Gone { what, root, why }
         };
         // Looking at a model makes no cache.
         if !self.cache.is_dir() {
-            return Err(gone("there is no such directory").into());
+            return Err(gone("there is no such directory".to_owned()).into());
         }
-        let path = Store::open(&self.cache)?.verified(&stage.digest).map_err(|why| gone(&why))?;
+        let path = Store::open(&self.cache)?.verified(&stage.digest).map_err(gone)?;
         match Artifact::read(ArtifactType::Classifier, &path) {
             Ok(Artifact::Classifier(fitted)) => Ok(fitted),
             Ok(_) => unreachable!("a classifier was asked for"),
-            Err(error) => Err(gone(&error.to_string()).into()),
+            Err(error) => Err(gone(error.to_string()).into()),
         }
     }
 }

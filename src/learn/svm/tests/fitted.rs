@@ -46,6 +46,40 @@ impl Fixture {
     }
 }
 
+/// More samples than are decided together, and more support vectors of a class than are packed
+/// together; as real numbers, bytes, and real numbers of which most are zero.
+#[test]
+fn a_sample_is_decided_alike_alone_and_among_others() {
+    let (floats, labels) = blobs(1300, 9, 2);
+    let Features::Floats(rows) = &floats else { unreachable!() };
+    let rectified = Features::Floats(rows.mapv(|v| (v - 0.6).max(0.0)));
+    for features in [bytes_of(&floats), floats, rectified] {
+        let kernel = Kernel::Rbf { gamma: Gamma::Scale };
+        let svc = fit(SvcParams::new().kernel(kernel).c(1e-3), &features, &labels);
+        assert!(svc.support_idx().len() > 2 * 480, "{}", svc.support_idx().len());
+        let together = svc.pairwise_decision(&features).unwrap();
+        for row in [0, 31, 255, 256, 1299] {
+            let alone = svc.pairwise_decision(&features.select(&[row])).unwrap();
+            assert_eq!(alone.row(0), together.row(row), "sample {row}");
+            let sample = features.row_f32(row);
+            let sum: f64 = svc
+                .support_idx()
+                .iter()
+                .zip(svc.dual_coef().row(0))
+                .map(|(&sv, coefficient)| {
+                    let vector = features.row_f32(sv);
+                    let gap = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).powi(2);
+                    let distance: f64 = sample.iter().zip(&vector).map(gap).sum();
+                    coefficient * (-svc.gamma() * distance).exp()
+                })
+                .sum();
+            let expected = sum + svc.bias()[0];
+            // Kernel values in single precision: 1e-6 of at most 1300 multipliers of 1e-3.
+            assert!((f64::from(together[[row, 0]]) - expected).abs() < 2e-6, "sample {row}");
+        }
+    }
+}
+
 #[test]
 fn ties_of_votes_are_broken_as_in_scikit_learn() {
     let fixture = fixture();
