@@ -147,15 +147,27 @@ impl<'a> Costs<'a> {
         found
     }
 
-    /// Models of the same kind, parameters and input on different numbers of training rows are a
-    /// series.
+    /// Whether a stage of `kind` is among the ancestors of a stage.
+    fn stands_on(&self, id: &str, kind: &str) -> bool {
+        let Some(stage) = self.pipeline.stage(id) else { return false };
+        let mut inputs = stage.inputs.iter().flat_map(|(_, ids)| ids);
+        stage.kind.name == kind || inputs.any(|input| self.stands_on(input, kind))
+    }
+
+    /// Models of the same kind, parameters, input and test images on different numbers of training
+    /// rows are a series; copies of rows are no more rows.
     fn mark_series(&self, models: &mut [ModelResult]) {
         let same = |one: &ModelResult, other: &ModelResult| {
             let declared = |model: &ModelResult| {
                 self.pipeline.stage(&model.id).map(|stage| (stage.kind.name, &stage.params))
             };
-            let reads = |model: &'_ ModelResult| (model.input.clone(), model.n_features);
-            declared(one) == declared(other) && reads(one) == reads(other)
+            let reads = |model: &'_ ModelResult| {
+                (model.evaluation.clone(), model.input.clone(), model.n_features)
+            };
+            let is_copied = |model: &ModelResult| self.stands_on(&model.id, "augment");
+            declared(one) == declared(other)
+                && reads(one) == reads(other)
+                && is_copied(one) == is_copied(other)
         };
         let names: Vec<Option<String>> = models
             .iter()
