@@ -94,7 +94,7 @@ pub struct FittedModel {
     pub model_bytes: u64,
     /// What only this kind of model has; nothing that differs from run to run.
     pub details: Map<String, Value>,
-    /// [`test_digest`] of the test images that it was applied to.
+    /// `test_digest` of the test images that it was applied to.
     pub tested_on: String,
     /// Labels given to the test images; stored as a tensor.
     #[serde(skip)]

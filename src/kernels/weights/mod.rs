@@ -3,7 +3,7 @@
 //! `score[v] += sum_f row[f] * weight[v][f]`, one chain of fused multiply-adds over features 0, 1,
 //! 2, …: a score never depends on which rows it was computed with, and a sum of `n` terms is off by
 //! at most `n * 2^-53 * sum |row[f] * weight[v][f]|`. Tiles of 8 rows by 16 vectors; features in
-//! blocks of [`BLOCK`], of which the weights of a panel stay in the first cache.
+//! blocks of `BLOCK`, of which the weights of a panel stay in the first cache.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
