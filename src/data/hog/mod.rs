@@ -81,7 +81,7 @@ impl Hog {
     ///
     /// # Errors   if a block does not fit into the image, or [`DataError::Interrupted`]
     /// # Panics   if a row has not the pixels of `shape`, or a parameter is 0
-    /// # Cost     28x28 pixels, cells of 4 and 7: 18 us an image on one core of a Zen 5 machine
+    /// # Cost     70,000 images of 28x28 pixels, cells of 4 and 7: 0.9 s on one core of a Zen 5 machine
     pub fn features(
         &self,
         images: ArrayView2<u8>,
