@@ -2,9 +2,11 @@
 
 use std::any::Any;
 
+use ndarray::Array2;
 use serde_json::{Map, Value};
 
 use super::NominalCost;
+use super::input::{InputError, ParamError};
 use super::kernel_map::KernelMapError;
 use super::linear_svm::{LinearSvc, LinearSvcError};
 use super::model_selection::{self, FoldScore, Folds, SelectionError};
@@ -35,6 +37,12 @@ pub trait Learner: Any + Send + Sync {
         seed: u64,
         progress: &dyn Progress,
     ) -> Result<Box<dyn Classifier>, LearnError>;
+
+    /// Whether it can weigh samples; one that cannot refuses weights with
+    /// [`InputError::NoWeights`].
+    fn takes_weights(&self) -> bool {
+        true
+    }
 
     /// Whether [`Learner::cross_validate`] of this learner can judge `other` along with itself,
     /// for less than the two would cost one by one.
@@ -78,6 +86,12 @@ pub trait Classifier: Any + Send + Sync {
     /// Rows unlike those of the fit, or an interruption.
     fn predict(&self, features: &Features, progress: &dyn Progress) -> Result<Labels, LearnError>;
 
+    /// What it says of every class, row by row.
+    ///
+    /// # Errors
+    /// As [`Classifier::predict`].
+    fn scores(&self, features: &Features, progress: &dyn Progress) -> Result<Scores, LearnError>;
+
     /// The model as tensors and a document, whose `type` says which reader takes it.
     fn to_tensors(&self) -> TensorFile<'_>;
 
@@ -97,6 +111,41 @@ pub trait Classifier: Any + Send + Sync {
     /// Bytes of the stored model.
     fn model_bytes(&self) -> u64 {
         self.to_tensors().tensors().map(|(_, tensor)| tensor.bytes().len() as u64).sum()
+    }
+}
+
+/// What a classifier says of every class, for several rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scores {
+    /// `[n_samples, n_classes]`, one column for each label from 0 on. Of a label that the fit did not
+    /// meet: probability 0, decision minus infinity.
+    pub values: Array2<f64>,
+    /// What the values mean.
+    pub meaning: Meaning,
+}
+
+/// What [`Scores`] mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// Probabilities: not negative, summing to 1 in each row.
+    Probability,
+    /// The larger, the more it speaks for the class; no probabilities.
+    Decision,
+}
+
+impl Scores {
+    /// Scores from columns for `classes` alone (ascending labels).
+    pub(super) fn of_classes(classes: &[usize], columns: &Array2<f64>, meaning: Meaning) -> Self {
+        let n_labels = classes.last().map_or(0, |&last| last + 1);
+        let absent = match meaning {
+            Meaning::Probability => 0.0,
+            Meaning::Decision => f64::NEG_INFINITY,
+        };
+        let mut values = Array2::from_elem((columns.nrows(), n_labels), absent);
+        for (column, &class) in classes.iter().enumerate() {
+            values.column_mut(class).assign(&columns.column(column));
+        }
+        Scores { values, meaning }
     }
 }
 
@@ -127,6 +176,15 @@ pub enum LearnError {
     /// The user asked to stop.
     #[error("interrupted")]
     Interrupted,
+    /// Rows, labels or weights.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// A parameter.
+    #[error(transparent)]
+    Param(#[from] ParamError),
+    /// linfa's engine.
+    #[error("linfa: {0}")]
+    Linfa(String),
     /// A support vector machine.
     #[error(transparent)]
     Svc(SvcError),
@@ -142,6 +200,12 @@ pub enum LearnError {
     /// A stored model could not be read.
     #[error(transparent)]
     TensorFile(#[from] TensorFileError),
+}
+
+impl From<linfa::Error> for LearnError {
+    fn from(error: linfa::Error) -> Self {
+        LearnError::Linfa(error.to_string())
+    }
 }
 
 impl From<SvcError> for LearnError {
@@ -175,11 +239,74 @@ impl LearnError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            LearnError::Input(error) => error.hint(),
             LearnError::Svc(error) => error.hint(),
             LearnError::LinearSvc(error) => error.hint(),
             LearnError::KernelMap(error) => error.hint(),
             LearnError::Selection(error) => error.hint(),
-            LearnError::Interrupted | LearnError::TensorFile(_) => None,
+            LearnError::Interrupted
+            | LearnError::Param(_)
+            | LearnError::Linfa(_)
+            | LearnError::TensorFile(_) => None,
         }
     }
 }
+
+/// linfa's `Fit` (seed 0, no progress) for checked parameters, and `Predict` for the classifier that
+/// they fit. `$params` has `fit_model(&self, Samples, u64, &dyn Progress) -> Result<$model, LearnError>`.
+macro_rules! linfa_traits {
+    ($params:ty, $model:ty) => {
+        impl linfa::traits::Fit<$crate::data::Features, $crate::data::Labels, LearnError>
+            for $params
+        {
+            type Object = $model;
+
+            /// With seed 0 and the weights of the data set, if it has any.
+            fn fit(
+                &self,
+                dataset: &linfa::DatasetBase<$crate::data::Features, $crate::data::Labels>,
+            ) -> Result<$model, LearnError> {
+                let weights: Option<Vec<f64>> =
+                    dataset.weights().map(|all| all.iter().map(|&w| f64::from(w)).collect());
+                let samples = $crate::learn::Samples {
+                    features: &dataset.records,
+                    labels: &dataset.targets,
+                    weights: weights.as_deref(),
+                };
+                self.fit_model(samples, 0, &$crate::progress::Silent)
+            }
+        }
+
+        impl linfa::traits::PredictInplace<$crate::data::Features, $crate::data::Labels>
+            for $model
+        {
+            /// # Panics
+            /// Where [`Classifier::predict`] gives an error: linfa's trait has no way to tell it.
+            fn predict_inplace<'a>(
+                &'a self,
+                x: &'a $crate::data::Features,
+                y: &mut $crate::data::Labels,
+            ) {
+                let silent = &$crate::progress::Silent;
+                match $crate::learn::Classifier::predict(self, x, silent) {
+                    Ok(labels) => *y = labels,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+
+            fn default_target(&self, x: &$crate::data::Features) -> $crate::data::Labels {
+                $crate::data::Labels::zeros(x.n_samples())
+            }
+        }
+
+        impl linfa::traits::Predict<&$crate::data::Features, $crate::data::Labels> for $model {
+            fn predict(&self, x: &$crate::data::Features) -> $crate::data::Labels {
+                let mut labels = linfa::traits::PredictInplace::default_target(self, x);
+                linfa::traits::PredictInplace::predict_inplace(self, x, &mut labels);
+                labels
+            }
+        }
+    };
+}
+
+pub(super) use linfa_traits;

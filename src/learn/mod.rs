@@ -2,6 +2,7 @@
 
 mod classifier;
 mod cost;
+mod input;
 pub mod kernel_map;
 pub mod linalg;
 pub mod linear_svm;
@@ -10,7 +11,8 @@ pub mod svm;
 
 use linfa::dataset::Records;
 
-pub use classifier::{Classifier, LearnError, Learner, Samples, read_classifier};
+pub use classifier::{Classifier, LearnError, Learner, Meaning, Samples, Scores, read_classifier};
+pub use input::{InputError, ParamError};
 
 pub use cost::{NominalCost, REFERENCE_MACHINE};
 

@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("cache", &["stage", "nearest", "progress"]),
     ("stage", &["learn", "nn", "data", "metrics", "report", "nearest", "progress"]),
     ("report", &["metrics", "data", "nearest"]),
-    ("learn", &["data", "kernels", "nearest", "progress"]),
+    ("learn", &["data", "kernels", "metrics", "nearest", "progress"]),
     ("nn", &["data", "kernels", "metrics", "nearest", "progress"]),
     ("data", &["kernels", "nearest", "progress"]),
     ("meter", &[]),

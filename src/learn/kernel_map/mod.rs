@@ -11,13 +11,11 @@ pub use error::KernelMapError;
 pub use fourier::{Fourier, FourierParams, FourierValidParams};
 pub use nystroem::{Nystroem, NystroemParams, NystroemValidParams};
 
-use std::borrow::Cow;
-
 use ndarray::{Array2, s};
 use rayon::prelude::*;
 
 use crate::data::Features;
-use crate::learn::svm::gram::first_not_finite;
+use crate::learn::input::{first_not_finite, row_major};
 use crate::progress::Progress;
 
 /// Rows mapped together: enough that packing the other factor of a product costs little, few enough
@@ -69,13 +67,7 @@ fn check(features: &Features, expected: Option<usize>) -> Result<(), KernelMapEr
     if expected.is_none() && (n_samples == 0 || found == 0) {
         return Err(KernelMapError::Empty { n_samples, n_features: found });
     }
-    let row_major = match features {
-        Features::Floats(rows) if !rows.is_standard_layout() => {
-            Cow::Owned(Features::Floats(rows.as_standard_layout().into_owned()))
-        }
-        _ => Cow::Borrowed(features),
-    };
-    match first_not_finite(&row_major) {
+    match first_not_finite(&row_major(features)) {
         Some((row, column, found)) => Err(KernelMapError::NotFinite { row, column, found }),
         None => Ok(()),
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::model::LinearSvc;
 use super::params::LinearSvcValidParams;
 use crate::data::{Features, Labels, TensorFile};
-use crate::learn::{Classifier, LearnError, Learner, Samples};
+use crate::learn::{Classifier, LearnError, Learner, Meaning, Samples, Scores};
 use crate::progress::Progress;
 
 impl Learner for LinearSvcValidParams {
@@ -22,6 +22,11 @@ impl Learner for LinearSvcValidParams {
 impl Classifier for LinearSvc {
     fn predict(&self, features: &Features, progress: &dyn Progress) -> Result<Labels, LearnError> {
         Ok(self.predict_labels_with(features, progress)?)
+    }
+
+    fn scores(&self, features: &Features, progress: &dyn Progress) -> Result<Scores, LearnError> {
+        let decisions = self.decision_function_with(features, progress)?;
+        Ok(Scores::of_classes(self.classes(), &decisions, Meaning::Decision))
     }
 
     fn to_tensors(&self) -> TensorFile<'_> {

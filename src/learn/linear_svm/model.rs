@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::params::{LinearSvcError, Loss, MultiClass, Solver};
 use super::problem::stop_if;
-use super::rows::{Rows, row_major};
+use super::rows::Rows;
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
-use crate::learn::svm::gram::first_not_finite;
+use crate::learn::input::{first_not_finite, row_major};
 use crate::progress::{Progress, Silent};
 
 /// Samples predicted between two looks at [`Progress::interrupted`].
@@ -155,7 +155,7 @@ impl LinearSvc {
         self.decision_function_with(features, &Silent)
     }
 
-    fn decision_function_with(
+    pub(super) fn decision_function_with(
         &self,
         features: &Features,
         progress: &dyn Progress,

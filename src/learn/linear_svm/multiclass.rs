@@ -11,12 +11,12 @@ use super::gram::Gram;
 use super::model::{LinearReport, LinearSvc, ProblemReport, pairs};
 use super::params::{LinearSvcError, LinearSvcValidParams, MultiClass, Solver};
 use super::problem::{Problem, Solution, stop_if};
-use super::rows::{Rows, row_major};
+use super::rows::Rows;
 use super::{dcd, newton};
 use crate::data::{Features, Labels, Rng};
 use crate::learn::Samples;
+use crate::learn::input::{first_not_finite, row_major};
 use crate::learn::svm::ClassWeight;
-use crate::learn::svm::gram::first_not_finite;
 use crate::progress::{Progress, Silent};
 
 impl Fit<Features, Labels, LinearSvcError> for LinearSvcValidParams {

@@ -1,7 +1,5 @@
 //! Rows of bytes or floats under one interface.
 
-use std::borrow::Cow;
-
 use crate::data::Features;
 use crate::kernels::{Cpu, gemv};
 
@@ -73,18 +71,5 @@ impl<'a> Rows<'a> {
             }
             Values::Floats(all) => out.copy_from_slice(&all[at]),
         }
-    }
-}
-
-/// Features by row in memory; copied only if they are not so already.
-pub(super) fn row_major(features: &Features) -> Cow<'_, Features> {
-    match features {
-        Features::Bytes(rows) if !rows.is_standard_layout() => {
-            Cow::Owned(Features::Bytes(rows.as_standard_layout().into_owned()))
-        }
-        Features::Floats(rows) if !rows.is_standard_layout() => {
-            Cow::Owned(Features::Floats(rows.as_standard_layout().into_owned()))
-        }
-        _ => Cow::Borrowed(features),
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::*;
 use crate::data::{Features, Labels, Rng, TensorFile};
 use crate::learn::svm::{Gamma, Kernel, SvcParams};
-use crate::learn::{Classifier, LearnError, Learner, Samples};
+use crate::learn::{Classifier, LearnError, Learner, Samples, Scores};
 use crate::progress::{Progress, Silent};
 
 /// Labels the share `quality` of the samples of [`known`] right.
@@ -52,6 +52,10 @@ impl Classifier for Fitted {
             if row[1] < self.0 { right } else { right + 1 }
         };
         Ok(rows.rows().into_iter().map(label).collect())
+    }
+
+    fn scores(&self, _: &Features, _: &dyn Progress) -> Result<Scores, LearnError> {
+        unreachable!("a search asks for labels only")
     }
 
     fn to_tensors(&self) -> TensorFile<'_> {

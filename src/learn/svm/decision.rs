@@ -7,11 +7,12 @@ use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
 
 use super::block::{Block, stop_if};
-use super::gram::{first_not_finite, normalised};
+use super::gram::normalised;
 use super::model::{Svc, pair_idx, pairs};
 use super::params::SvcError;
 use super::support::{CHUNK, ClassSupport, PackedSupport};
 use crate::data::{Features, Labels};
+use crate::learn::input::first_not_finite;
 use crate::progress::{Progress, Silent};
 
 /// Samples decided together by a linear kernel: those of a block of features fit the second cache.
@@ -117,7 +118,19 @@ impl Svc {
     /// # Errors
     /// As [`Svc::pairwise_decision`].
     pub fn decision_function(&self, features: &Features) -> Result<Array2<f32>, SvcError> {
-        let decisions = self.pairwise_decision(features)?;
+        self.decision_function_with(features, &Silent)
+    }
+
+    /// As [`Svc::decision_function`], with progress in samples.
+    ///
+    /// # Errors
+    /// As [`Svc::pairwise_decision_with`].
+    pub fn decision_function_with(
+        &self,
+        features: &Features,
+        progress: &dyn Progress,
+    ) -> Result<Array2<f32>, SvcError> {
+        let decisions = self.pairwise_decision_with(features, progress)?;
         let n_classes = self.classes.len();
         let mut all = Array2::zeros((decisions.nrows(), n_classes));
         for (decisions, mut line) in decisions.rows().into_iter().zip(all.rows_mut()) {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::params::{Gamma, Kernel, SvcError};
 use crate::data::Features;
 use crate::kernels::{bytes, floats};
+use crate::learn::input::row_major;
 use crate::progress::Progress;
 
 /// A kernel whose gamma is a number.
@@ -95,17 +96,6 @@ fn sum_of(all: &[f32], term: impl Fn(f64) -> f64 + Sync) -> f64 {
         })
         .collect();
     parts.iter().sum()
-}
-
-/// First entry that is NaN or infinite: row, column and value.
-pub(in crate::learn) fn first_not_finite(features: &Features) -> Option<(usize, usize, f32)> {
-    let Features::Floats(rows) = features else { return None };
-    let all = rows.as_slice()?;
-    let is_finite = |part: &[f32]| part.iter().fold(true, |so_far, v| so_far & v.is_finite());
-    let part = all.par_chunks(SUMMED).position_first(|part| !is_finite(part))?;
-    let within = all[part * SUMMED..].iter().position(|v| !v.is_finite())?;
-    let at = part * SUMMED + within;
-    Some((at / rows.ncols(), at % rows.ncols(), all[at]))
 }
 
 /// Rows of one class, packed for the kernels.
@@ -207,12 +197,6 @@ pub(super) fn normalised(features: &Features) -> Cow<'_, Features> {
             let real = rows.mapv(|v| f32::from(v) / 255.0);
             Cow::Owned(Features::Floats(real.as_standard_layout().into_owned()))
         }
-        Features::Bytes(rows) if !rows.is_standard_layout() => {
-            Cow::Owned(Features::Bytes(rows.as_standard_layout().into_owned()))
-        }
-        Features::Floats(rows) if !rows.is_standard_layout() => {
-            Cow::Owned(Features::Floats(rows.as_standard_layout().into_owned()))
-        }
-        _ => Cow::Borrowed(features),
+        _ => row_major(features),
     }
 }

@@ -9,7 +9,7 @@ use super::params::{Engine, Kernel, SvcValidParams};
 use super::path::PathFit;
 use crate::data::{Features, Labels, TableShape, TensorFile};
 use crate::learn::model_selection::{FoldScore, Folds, accuracy, cross_validate};
-use crate::learn::{Classifier, LearnError, Learner, NominalCost, Samples};
+use crate::learn::{Classifier, LearnError, Learner, Meaning, NominalCost, Samples, Scores};
 use crate::progress::Progress;
 
 impl Learner for SvcValidParams {
@@ -74,6 +74,18 @@ fn not_converged(gap: f64) -> String {
 impl Classifier for Svc {
     fn predict(&self, features: &Features, progress: &dyn Progress) -> Result<Labels, LearnError> {
         Ok(self.predict_labels_with(features, progress)?)
+    }
+
+    /// Probabilities if it was fitted with `probability`, else one-vs-rest shaped decisions.
+    fn scores(&self, features: &Features, progress: &dyn Progress) -> Result<Scores, LearnError> {
+        let (columns, meaning) = match self.sigmoids() {
+            Some(_) => (self.predict_proba_with(features, progress)?, Meaning::Probability),
+            None => {
+                let decisions = self.decision_function_with(features, progress)?;
+                (decisions.mapv(f64::from), Meaning::Decision)
+            }
+        };
+        Ok(Scores::of_classes(self.classes(), &columns, meaning))
     }
 
     fn to_tensors(&self) -> TensorFile<'_> {

@@ -1,7 +1,7 @@
 //! One problem per pair of classes, in LIBSVM's order, solved in parallel.
 
 use super::block::stop_if;
-use super::gram::{Resolved, first_not_finite, normalised};
+use super::gram::{Resolved, normalised};
 use super::kernel_cache::{Cost, KernelCache};
 use super::linfa_engine;
 use super::model::{FitReport, PairReport, Svc};
@@ -13,6 +13,7 @@ use super::watch::Watch;
 use super::weights::{bounds_of, check, rows_by_class};
 use crate::data::{Features, Labels};
 use crate::learn::Samples;
+use crate::learn::input::first_not_finite;
 use crate::progress::{Progress, Silent};
 use linfa::dataset::DatasetBase;
 use linfa::traits::Fit;

@@ -11,7 +11,7 @@
 use std::time::Instant;
 
 use super::block::stop_if;
-use super::gram::{Resolved, first_not_finite, normalised};
+use super::gram::{Resolved, normalised};
 use super::kernel_cache::KernelCache;
 use super::multiclass::pairs_of;
 use super::params::{SvcError, SvcValidParams};
@@ -22,6 +22,7 @@ use super::watch::Watch;
 use super::weights::{bounds_of, check, rows_by_class};
 use crate::data::Labels;
 use crate::learn::Samples;
+use crate::learn::input::first_not_finite;
 use crate::learn::model_selection::Folds;
 use crate::progress::Progress;
 

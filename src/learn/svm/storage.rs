@@ -4,11 +4,12 @@ use ndarray::{Array1, Array2};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::gram::{Resolved, first_not_finite};
+use super::gram::Resolved;
 use super::model::{FitReport, Svc};
 use super::params::SvcError;
 use crate::data::{Features, Tensor, TensorFile, TensorFileError};
 use crate::kernels::bytes;
+use crate::learn::input::first_not_finite;
 
 impl Svc {
     /// The model as tensors and a document.
