@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::NominalCost;
 use super::input::{InputError, ParamError};
 use super::kernel_map::KernelMapError;
+use super::kmeans::KMeans;
 use super::knn::Knn;
 use super::linear_svm::{LinearSvc, LinearSvcError};
 use super::model_selection::{self, FoldScore, Folds, SelectionError};
@@ -155,6 +156,7 @@ type Reader = fn(TensorFile<'static>) -> Result<Box<dyn Classifier>, LearnError>
 
 /// Readers of stored models by the `type` in their document.
 const READERS: &[(&str, Reader)] = &[
+    ("kmeans", |file| Ok(Box::new(KMeans::from_tensors(file)?))),
     ("knn", |file| Ok(Box::new(Knn::from_tensors(file)?))),
     ("svc", |file| Ok(Box::new(Svc::from_tensors(file)?))),
     ("linear_svc", |file| Ok(Box::new(LinearSvc::from_tensors(file)?))),

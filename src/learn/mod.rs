@@ -4,10 +4,12 @@ mod classifier;
 mod cost;
 mod input;
 pub mod kernel_map;
+pub mod kmeans;
 pub mod knn;
 pub mod linalg;
 pub mod linear_svm;
 pub mod model_selection;
+mod rows;
 pub mod svm;
 
 use linfa::dataset::Records;

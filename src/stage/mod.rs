@@ -15,6 +15,7 @@ mod field;
 mod forecast;
 mod fourier;
 mod hog;
+mod kmeans;
 mod knn;
 mod linear_svm;
 mod nystroem;
@@ -59,6 +60,7 @@ pub static KINDS: &[&Kind] = &[
     &nystroem::NYSTROEM,
     &fourier::FOURIER,
     &knn::KNN,
+    &kmeans::KMEANS,
     &svm::SVM,
     &svm_file::SVM_FILE,
     &linear_svm::LINEAR_SVM,
@@ -72,6 +74,7 @@ pub type BuildLearner = fn(&Map<String, Value>) -> Result<Box<dyn Learner>, Lear
 /// Kinds that fit a classifier to the rows of their input `data`, with the learner that does it.
 pub static LEARNERS: &[(&Kind, BuildLearner)] = &[
     (&knn::KNN, knn::learner),
+    (&kmeans::KMEANS, kmeans::learner),
     (&svm::SVM, svm::learner),
     (&linear_svm::LINEAR_SVM, linear_svm::learner),
 ];

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::params::{LinearSvcError, Loss, MultiClass, Solver};
 use super::problem::stop_if;
-use super::rows::Rows;
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
 use crate::learn::input::{first_not_finite, row_major};
+use crate::learn::rows::Rows;
 use crate::progress::{Progress, Silent};
 
 /// Samples predicted between two looks at [`Progress::interrupted`].

@@ -11,11 +11,11 @@ use super::gram::Gram;
 use super::model::{LinearReport, LinearSvc, ProblemReport, pairs};
 use super::params::{LinearSvcError, LinearSvcValidParams, MultiClass, Solver};
 use super::problem::{Problem, Solution, stop_if};
-use super::rows::Rows;
 use super::{dcd, newton};
 use crate::data::{Features, Labels, Rng};
 use crate::learn::Samples;
 use crate::learn::input::{first_not_finite, row_major};
+use crate::learn::rows::Rows;
 use crate::learn::svm::ClassWeight;
 use crate::progress::{Progress, Silent};
 

@@ -17,7 +17,7 @@
 //! | `PG` | `G` where `alpha` may move, its feasible part at a bound |
 
 use super::params::{LinearSvcError, Loss};
-use super::rows::Rows;
+use crate::learn::rows::Rows;
 use crate::progress::Progress;
 
 /// Rows between two looks at [`Progress::interrupted`]: a few milliseconds.
