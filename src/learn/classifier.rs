@@ -11,6 +11,7 @@ use super::kernel_map::KernelMapError;
 use super::kmeans::KMeans;
 use super::knn::Knn;
 use super::linear_svm::{LinearSvc, LinearSvcError};
+use super::logistic::LogisticRegression;
 use super::model_selection::{self, FoldScore, Folds, SelectionError};
 use super::svm::{Svc, SvcError};
 use crate::data::{Features, Labels, TableShape, TensorFile, TensorFileError};
@@ -158,6 +159,7 @@ type Reader = fn(TensorFile<'static>) -> Result<Box<dyn Classifier>, LearnError>
 const READERS: &[(&str, Reader)] = &[
     ("kmeans", |file| Ok(Box::new(KMeans::from_tensors(file)?))),
     ("knn", |file| Ok(Box::new(Knn::from_tensors(file)?))),
+    ("logistic", |file| Ok(Box::new(LogisticRegression::from_tensors(file)?))),
     ("svc", |file| Ok(Box::new(Svc::from_tensors(file)?))),
     ("linear_svc", |file| Ok(Box::new(LinearSvc::from_tensors(file)?))),
 ];

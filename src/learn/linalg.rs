@@ -44,6 +44,17 @@ pub(super) fn solve_positive_definite(a: &Array2<f64>, b: &[f64]) -> Option<Vec<
     x.iter().all(|value| value.is_finite()).then_some(x)
 }
 
+/// The inverse of `a` by a Cholesky factorisation; none if `a` is not positive definite.
+///
+/// # Cost
+/// `4 / 3 n^3` multiplications, on one core.
+pub(super) fn inverse_positive_definite(a: &Array2<f64>) -> Option<Array2<f64>> {
+    let n = a.nrows();
+    let inverse = view(a).llt(Side::Lower).ok()?.solve(faer::Mat::<f64>::identity(n, n));
+    let inverse = Array2::from_shape_fn((n, n), |(i, j)| inverse[(i, j)]);
+    inverse.iter().all(|value| value.is_finite()).then_some(inverse)
+}
+
 /// Eigenvalues, ascending, and eigenvectors of a symmetric matrix.
 pub(super) struct Eigen {
     /// `[n]`

@@ -18,6 +18,7 @@ mod hog;
 mod kmeans;
 mod knn;
 mod linear_svm;
+mod logistic;
 mod nystroem;
 mod search;
 mod split;
@@ -64,6 +65,7 @@ pub static KINDS: &[&Kind] = &[
     &svm::SVM,
     &svm_file::SVM_FILE,
     &linear_svm::LINEAR_SVM,
+    &logistic::LOGISTIC,
     &search::SEARCH,
     &evaluate::EVALUATE,
 ];
@@ -77,6 +79,7 @@ pub static LEARNERS: &[(&Kind, BuildLearner)] = &[
     (&kmeans::KMEANS, kmeans::learner),
     (&svm::SVM, svm::learner),
     (&linear_svm::LINEAR_SVM, linear_svm::learner),
+    (&logistic::LOGISTIC, logistic::learner),
 ];
 
 /// One kind of stage: its contract with the pipeline file and with the cache.

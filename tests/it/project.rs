@@ -53,9 +53,14 @@ kind = "kmeans"
 title = "Clusters of pixels"
 inputs = { data = "data" }
 
+[stage.logistic]
+kind = "logistic"
+title = "Logistic regression on pixels"
+inputs = { data = "data" }
+
 [stage.evaluation]
 kind = "evaluate"
-inputs = { data = "data", models = ["net", "svm", "svm_pixels", "knn", "clusters"] }
+inputs = { data = "data", models = ["net", "svm", "svm_pixels", "knn", "clusters", "logistic"] }
 "#;
 
 /// A temporary working directory.
