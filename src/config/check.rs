@@ -68,7 +68,7 @@ fn describe(id: &str, kind: Option<&Kind>) -> String {
 
 /// Checks everything above the stages; `None` if the name is missing or wrong.
 pub(super) fn header(root: &Node, problems: &mut Problems) -> Option<Header> {
-    const KEYS: [&str; 5] = ["name", "title", "description", "seed", "stage"];
+    const KEYS: [&str; 6] = ["name", "title", "description", "seed", "stage", "matrix"];
     let mut header =
         Header { name: String::new(), title: None, description: None, seed: DEFAULT_SEED };
     for entry in root.entries().unwrap_or_default() {

@@ -4,12 +4,13 @@
 //! line is reported at once, with its place, what is allowed and the nearest name:
 //!
 //! ```text
-//! text ──tree──▶ located values ──overrides──▶ ──check──▶ drafts ──link──▶ ordered stages
+//! text ──tree──▶ located values ──matrix──▶ ──overrides──▶ ──check──▶ drafts ──link──▶ stages
 //! ```
 
 mod check;
 mod error;
 mod link;
+mod matrix;
 mod nearest;
 mod overrides;
 mod resolved;
@@ -84,7 +85,8 @@ impl Pipeline {
         let Some(mut root) = root else {
             return Err(problems.into_error());
         };
-        overrides.apply(&mut root, sets, kinds, &mut problems);
+        let groups = matrix::expand(&mut root, &mut problems);
+        overrides.apply(&mut root, sets, kinds, &groups, &mut problems);
         let header = check::header(&root, &mut problems);
         let drafts = check::stages(&root, kinds, &mut problems);
         let order = link::order(&drafts, &mut problems);

@@ -1,5 +1,6 @@
 //! Pipeline files against small kinds of stages that are never run.
 
+mod matrix;
 mod search;
 
 use serde_json::{Map, Value, json};
