@@ -181,8 +181,21 @@ fn stage(template: &Entry, column: &Column) -> Entry {
     if let Some(inputs) = node.get_mut("inputs") {
         inputs.set("data", column.stage.clone());
     }
+    let text = |text: &str| Node {
+        value: Shape::Text(text.to_owned()),
+        origin: template.key_origin.clone(),
+    };
+    let tag = column.tag.replace('_', " ");
+    let title = node.get("title").and_then(|title| title.node.text());
+    let row = text(title.unwrap_or(&template.key));
     if let Some(Node { value: Shape::Text(title), .. }) = node.get_mut("title") {
-        *title = format!("{title} on {}", column.tag.replace('_', " "));
+        *title = format!("{title} on {tag}");
+    }
+    node.set("cell", text(""));
+    if let Some(cell) = node.get_mut("cell") {
+        cell.value = Shape::Table(Vec::new());
+        cell.set("row", row);
+        cell.set("column", text(&tag));
     }
     Entry {
         key: format!("{}_{}", template.key, column.tag),

@@ -119,3 +119,29 @@ fn a_mistake_within_a_matrix_is_shown_where_it_was_written() {
     let found = mistakes(parse(&text));
     assert!(found[0].starts_with(&format!("{line}:10 ")), "{found:?}");
 }
+
+#[test]
+fn a_stage_of_a_matrix_knows_its_place_and_survives_being_written_out() {
+    let text =
+        pipeline(HEADS).replace("kernel = \"linear\"", "kernel = \"linear\"\nreported = 0.84");
+    let pipeline = parse(&text).unwrap();
+    let linear = pipeline.stage("linear_second_one").unwrap();
+    assert_eq!(linear.reported, Some(0.84));
+    let cell = linear.cell.as_ref().unwrap();
+    assert_eq!((cell.row.as_str(), cell.column.as_str()), ("Linear", "second one"));
+    assert_eq!(pipeline.stage("rbf_second_one").unwrap().cell.as_ref().unwrap().row, "rbf");
+    assert_eq!(pipeline.stage("a1").unwrap().cell, None);
+    let mut again = parse(&pipeline.to_toml()).unwrap();
+    again.source = pipeline.source.clone();
+    assert_eq!(again, pipeline);
+}
+
+#[test]
+fn a_published_accuracy_must_be_one() {
+    let text = pipeline(HEADS).replace("kernel = \"linear\"", "reported = 84");
+    let found = mistakes(parse(&text));
+    assert!(
+        found[0].ends_with("`reported` must be an accuracy from 0 to 1, found `84`"),
+        "{found:?}"
+    );
+}
