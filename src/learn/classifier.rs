@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::NominalCost;
 use super::input::{InputError, ParamError};
 use super::kernel_map::KernelMapError;
-use super::linear_svm::{LinearSvc, LinearSvcError};
+use super::linear_svm::LinearSvc;
 use super::model_selection::{self, FoldScore, Folds, SelectionError};
 use super::svm::{Svc, SvcError};
 use crate::data::{Features, Labels, TableShape, TensorFile, TensorFileError};
@@ -188,9 +188,6 @@ pub enum LearnError {
     /// A support vector machine.
     #[error(transparent)]
     Svc(SvcError),
-    /// A linear support vector machine.
-    #[error(transparent)]
-    LinearSvc(LinearSvcError),
     /// A kernel's features.
     #[error(transparent)]
     KernelMap(KernelMapError),
@@ -217,15 +214,6 @@ impl From<SvcError> for LearnError {
     }
 }
 
-impl From<LinearSvcError> for LearnError {
-    fn from(error: LinearSvcError) -> Self {
-        match error {
-            LinearSvcError::Interrupted => LearnError::Interrupted,
-            error => LearnError::LinearSvc(error),
-        }
-    }
-}
-
 impl From<KernelMapError> for LearnError {
     fn from(error: KernelMapError) -> Self {
         match error {
@@ -241,7 +229,6 @@ impl LearnError {
         match self {
             LearnError::Input(error) => error.hint(),
             LearnError::Svc(error) => error.hint(),
-            LearnError::LinearSvc(error) => error.hint(),
             LearnError::KernelMap(error) => error.hint(),
             LearnError::Selection(error) => error.hint(),
             LearnError::Interrupted

@@ -43,9 +43,7 @@ pub enum InputError {
         n_samples: usize,
     },
     /// All samples that count are of one class.
-    #[error(
-        "all {n_samples} samples that count are of class {class}, at least two classes are needed"
-    )]
+    #[error("all {n_samples} samples are of class {class}, at least two classes are needed")]
     OneClass {
         /// Samples that count.
         n_samples: usize,
@@ -265,7 +263,7 @@ mod tests {
             (check(&bytes, &labels, Some(&[0.0; 3])), "all 3 samples have weight 0"),
             (
                 check(&bytes, &labels, Some(&[0.0, 1.0, 1.0])),
-                "all 2 samples that count are of class 1, at least two classes are needed",
+                "all 2 samples are of class 1, at least two classes are needed",
             ),
             (
                 check(&Features::Bytes(Array2::zeros((0, 2))), &Array1::default(0), None),
