@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! [matrix.methods]
-//! data = { pixels = "data", cnn = "a3_penultimate" }   # or a list of stages
+//! data = { pixels = "data", CNN = "a3_penultimate" }   # or a list of stages
 //!
 //! [matrix.methods.stage.knn]
 //! kind = "knn"
@@ -198,7 +198,7 @@ fn stage(template: &Entry, column: &Column) -> Entry {
         cell.set("column", text(&tag));
     }
     Entry {
-        key: format!("{}_{}", template.key, column.tag),
+        key: format!("{}_{}", template.key, column.tag.to_lowercase()),
         key_origin: template.key_origin.clone(),
         node,
     }

@@ -16,7 +16,7 @@ fn pipeline(matrix: &str) -> String {
     )
 }
 
-const HEADS: &str = "[matrix.heads]\ndata = { raw = \"data\", second_one = \"other\" }\n\
+const HEADS: &str = "[matrix.heads]\ndata = { raw = \"data\", Second_one = \"other\" }\n\
                      [matrix.heads.stage.linear]\nkind = \"svm\"\ntitle = \"Linear\"\n\
                      kernel = \"linear\"\n\
                      [matrix.heads.stage.rbf]\nkind = \"svm\"\nexcept = [\"raw\"]\n";
@@ -30,7 +30,7 @@ fn a_matrix_makes_each_stage_on_each_input() {
     };
     let expected = ("Linear on raw".to_owned(), json!("linear"), vec!["data".to_owned()]);
     assert_eq!(of("linear_raw"), expected);
-    let expected = ("Linear on second one".to_owned(), json!("linear"), vec!["other".to_owned()]);
+    let expected = ("Linear on Second one".to_owned(), json!("linear"), vec!["other".to_owned()]);
     assert_eq!(of("linear_second_one"), expected);
     assert_eq!(of("rbf_second_one").2, ["other"]);
     assert!(pipeline.stage("rbf_raw").is_none());
@@ -128,7 +128,7 @@ fn a_stage_of_a_matrix_knows_its_place_and_survives_being_written_out() {
     let linear = pipeline.stage("linear_second_one").unwrap();
     assert_eq!(linear.reported, Some(0.84));
     let cell = linear.cell.as_ref().unwrap();
-    assert_eq!((cell.row.as_str(), cell.column.as_str()), ("Linear", "second one"));
+    assert_eq!((cell.row.as_str(), cell.column.as_str()), ("Linear", "Second one"));
     assert_eq!(pipeline.stage("rbf_second_one").unwrap().cell.as_ref().unwrap().row, "rbf");
     assert_eq!(pipeline.stage("a1").unwrap().cell, None);
     let mut again = parse(&pipeline.to_toml()).unwrap();
