@@ -9,6 +9,8 @@ pub mod exp;
 pub mod floats;
 pub mod gemm;
 pub mod gemv;
+pub mod manhattan;
+pub mod nearest;
 pub mod nn;
 pub mod smo;
 pub mod weights;

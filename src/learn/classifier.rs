@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::NominalCost;
 use super::input::{InputError, ParamError};
 use super::kernel_map::KernelMapError;
+use super::knn::Knn;
 use super::linear_svm::LinearSvc;
 use super::model_selection::{self, FoldScore, Folds, SelectionError};
 use super::svm::{Svc, SvcError};
@@ -154,6 +155,7 @@ type Reader = fn(TensorFile<'static>) -> Result<Box<dyn Classifier>, LearnError>
 
 /// Readers of stored models by the `type` in their document.
 const READERS: &[(&str, Reader)] = &[
+    ("knn", |file| Ok(Box::new(Knn::from_tensors(file)?))),
     ("svc", |file| Ok(Box::new(Svc::from_tensors(file)?))),
     ("linear_svc", |file| Ok(Box::new(LinearSvc::from_tensors(file)?))),
 ];

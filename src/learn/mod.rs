@@ -4,6 +4,7 @@ mod classifier;
 mod cost;
 mod input;
 pub mod kernel_map;
+pub mod knn;
 pub mod linalg;
 pub mod linear_svm;
 pub mod model_selection;
