@@ -6,11 +6,14 @@ use ndarray::Array2;
 use serde_json::{Map, Value};
 
 use super::NominalCost;
+use super::discriminant::Discriminant;
 use super::input::{InputError, ParamError};
 use super::kernel_map::KernelMapError;
 use super::knn::Knn;
+use super::linalg::LinalgError;
 use super::linear_svm::LinearSvc;
 use super::model_selection::{self, FoldScore, Folds, SelectionError};
+use super::naive_bayes::GaussianNb;
 use super::svm::{Svc, SvcError};
 use crate::data::{Features, Labels, TableShape, TensorFile, TensorFileError};
 use crate::progress::{Part, Progress};
@@ -158,6 +161,8 @@ const READERS: &[(&str, Reader)] = &[
     ("knn", |file| Ok(Box::new(Knn::from_tensors(file)?))),
     ("svc", |file| Ok(Box::new(Svc::from_tensors(file)?))),
     ("linear_svc", |file| Ok(Box::new(LinearSvc::from_tensors(file)?))),
+    ("discriminant", |file| Ok(Box::new(Discriminant::from_tensors(file)?))),
+    ("gaussian_nb", |file| Ok(Box::new(GaussianNb::from_tensors(file)?))),
 ];
 
 /// The classifier that [`Classifier::to_tensors`] stored.
@@ -193,6 +198,9 @@ pub enum LearnError {
     /// A kernel's features.
     #[error(transparent)]
     KernelMap(KernelMapError),
+    /// A matrix that could not be decomposed.
+    #[error(transparent)]
+    Linalg(LinalgError),
     /// A search for parameters.
     #[error(transparent)]
     Selection(#[from] SelectionError),
@@ -225,6 +233,15 @@ impl From<KernelMapError> for LearnError {
     }
 }
 
+impl From<LinalgError> for LearnError {
+    fn from(error: LinalgError) -> Self {
+        match error {
+            LinalgError::Interrupted => LearnError::Interrupted,
+            error => LearnError::Linalg(error),
+        }
+    }
+}
+
 impl LearnError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
@@ -237,6 +254,7 @@ impl LearnError {
             | LearnError::Param(_)
             | LearnError::Linfa(_)
             | LearnError::TensorFile(_) => None,
+            LearnError::Linalg(_) => Some("scale the features: their squares overflow".to_owned()),
         }
     }
 }

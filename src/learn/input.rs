@@ -68,6 +68,34 @@ pub enum InputError {
         /// Features of the fit.
         expected: usize,
     },
+    /// There are too few samples to estimate from.
+    #[error("{what} needs at least {needed} samples that count, found {found}")]
+    TooFewSamples {
+        /// What is estimated.
+        what: String,
+        /// Fewest samples.
+        needed: usize,
+        /// Samples found.
+        found: usize,
+    },
+    /// No feature varies.
+    #[error("none of {n_features} features varies {among}")]
+    NoVariation {
+        /// Features.
+        n_features: usize,
+        /// Among which samples.
+        among: &'static str,
+    },
+    /// A matrix of all pairs of features would be too large.
+    #[error("{found} features, {what} takes up to {limit}: it holds a number for each pair of them")]
+    TooManyFeatures {
+        /// What was to be computed.
+        what: &'static str,
+        /// Features found.
+        found: usize,
+        /// Most features.
+        limit: usize,
+    },
     /// The learner cannot weigh samples.
     #[error("`{learner}` takes no sample weights")]
     NoWeights {
@@ -85,6 +113,7 @@ impl InputError {
             }
             InputError::NotFinite { .. } => "remove or replace such values before fitting",
             InputError::OneClass { .. } => "give samples of at least two classes",
+            InputError::TooManyFeatures { .. } => "reduce the features first",
             _ => return None,
         };
         Some(hint.to_owned())

@@ -2,18 +2,28 @@
 
 mod classifier;
 mod cost;
+pub mod discriminant;
 mod input;
 pub mod kernel_map;
 pub mod knn;
 pub mod linalg;
 pub mod linear_svm;
+mod log_scores;
 pub mod model_selection;
+mod moments;
+pub mod naive_bayes;
+mod priors;
+mod rows;
 pub mod svm;
+mod whitening;
 
 use linfa::dataset::Records;
 
 pub use classifier::{Classifier, LearnError, Learner, Meaning, Samples, Scores, read_classifier};
 pub use input::{InputError, ParamError};
+
+pub use priors::Priors;
+pub use whitening::Shrinkage;
 
 pub use cost::{NominalCost, REFERENCE_MACHINE};
 
