@@ -8,6 +8,7 @@ pub mod linalg;
 pub mod linear_svm;
 pub mod model_selection;
 pub mod svm;
+pub mod tree;
 
 use linfa::dataset::Records;
 
