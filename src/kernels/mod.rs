@@ -9,6 +9,7 @@ pub mod exp;
 pub mod floats;
 pub mod gemm;
 pub mod gemv;
+pub mod histogram;
 pub mod nn;
 pub mod smo;
 pub mod weights;

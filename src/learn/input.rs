@@ -70,6 +70,14 @@ pub enum InputError {
         /// Features of the fit.
         expected: usize,
     },
+    /// A class has too few samples to hold some out and fit on others.
+    #[error("class {class} has {found} sample, at least 2 are needed to hold one out")]
+    TooFewToHoldOut {
+        /// Class.
+        class: usize,
+        /// Its samples that count.
+        found: usize,
+    },
     /// The learner cannot weigh samples.
     #[error("`{learner}` takes no sample weights")]
     NoWeights {

@@ -2,6 +2,7 @@
 
 mod classifier;
 mod cost;
+pub mod gradient_boosting;
 mod input;
 pub mod kernel_map;
 pub mod linalg;
