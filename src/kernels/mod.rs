@@ -9,6 +9,7 @@ pub mod exp;
 pub mod floats;
 pub mod gemm;
 pub mod gemv;
+pub mod histogram;
 pub mod manhattan;
 pub mod nearest;
 pub mod nn;

@@ -87,7 +87,9 @@ pub enum InputError {
         among: &'static str,
     },
     /// A matrix of all pairs of features would be too large.
-    #[error("{found} features, {what} takes up to {limit}: it holds a number for each pair of them")]
+    #[error(
+        "{found} features, {what} takes up to {limit}: it holds a number for each pair of them"
+    )]
     TooManyFeatures {
         /// What was to be computed.
         what: &'static str,
@@ -95,6 +97,14 @@ pub enum InputError {
         found: usize,
         /// Most features.
         limit: usize,
+    },
+    /// A class has too few samples to hold some out and fit on others.
+    #[error("class {class} has {found} sample, at least 2 are needed to hold one out")]
+    TooFewToHoldOut {
+        /// Class.
+        class: usize,
+        /// Its samples that count.
+        found: usize,
     },
     /// The learner cannot weigh samples.
     #[error("`{learner}` takes no sample weights")]

@@ -3,6 +3,7 @@
 mod classifier;
 mod cost;
 pub mod discriminant;
+pub mod gradient_boosting;
 mod input;
 pub mod kernel_map;
 pub mod knn;
@@ -15,6 +16,7 @@ pub mod naive_bayes;
 mod priors;
 mod rows;
 pub mod svm;
+pub mod tree;
 mod whitening;
 
 use linfa::dataset::Records;

@@ -1,0 +1,4 @@
+//! Decision trees on histograms of bytes.
+
+pub mod bins;
+pub mod structure;
