@@ -10,6 +10,7 @@ pub mod floats;
 pub mod gemm;
 pub mod gemv;
 pub mod nn;
+pub mod occupied;
 pub mod smo;
 pub mod weights;
 

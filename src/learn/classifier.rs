@@ -6,11 +6,13 @@ use ndarray::Array2;
 use serde_json::{Map, Value};
 
 use super::NominalCost;
+use super::forest::Forest;
 use super::input::{InputError, ParamError};
 use super::kernel_map::KernelMapError;
 use super::linear_svm::{LinearSvc, LinearSvcError};
 use super::model_selection::{self, FoldScore, Folds, SelectionError};
 use super::svm::{Svc, SvcError};
+use super::tree::DecisionTree;
 use crate::data::{Features, Labels, TableShape, TensorFile, TensorFileError};
 use crate::progress::{Part, Progress};
 
@@ -156,6 +158,8 @@ type Reader = fn(TensorFile<'static>) -> Result<Box<dyn Classifier>, LearnError>
 const READERS: &[(&str, Reader)] = &[
     ("svc", |file| Ok(Box::new(Svc::from_tensors(file)?))),
     ("linear_svc", |file| Ok(Box::new(LinearSvc::from_tensors(file)?))),
+    ("decision_tree", |file| Ok(Box::new(DecisionTree::from_tensors(file)?))),
+    ("forest", |file| Ok(Box::new(Forest::from_tensors(file)?))),
 ];
 
 /// The classifier that [`Classifier::to_tensors`] stored.

@@ -3,6 +3,7 @@
 mod classifier;
 mod cost;
 mod input;
+pub mod forest;
 pub mod kernel_map;
 pub mod linalg;
 pub mod linear_svm;
