@@ -58,7 +58,8 @@ mod tests {
     #[test]
     fn every_level_finds_the_same_flags() {
         for step in [1, 2, 3, 31, 64, 255, 256] {
-            let flags: [u8; 256] = std::array::from_fn(|i| if i % step == 0 { i as u8 | 1 } else { 0 });
+            let flags: [u8; 256] =
+                std::array::from_fn(|i| if i % step == 0 { i as u8 | 1 } else { 0 });
             for cpu in Cpu::all() {
                 assert_eq!(bits(cpu, &flags), scalar(&flags), "{cpu:?}, {step}");
             }

@@ -2,19 +2,31 @@
 
 mod classifier;
 mod cost;
-mod input;
+pub mod discriminant;
 pub mod forest;
+pub mod gradient_boosting;
+mod input;
 pub mod kernel_map;
+pub mod knn;
 pub mod linalg;
 pub mod linear_svm;
+mod log_scores;
 pub mod model_selection;
+mod moments;
+pub mod naive_bayes;
+mod priors;
+mod rows;
 pub mod svm;
 pub mod tree;
+mod whitening;
 
 use linfa::dataset::Records;
 
 pub use classifier::{Classifier, LearnError, Learner, Meaning, Samples, Scores, read_classifier};
 pub use input::{InputError, ParamError};
+
+pub use priors::Priors;
+pub use whitening::Shrinkage;
 
 pub use cost::{NominalCost, REFERENCE_MACHINE};
 

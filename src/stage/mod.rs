@@ -15,6 +15,7 @@ mod field;
 mod forecast;
 mod fourier;
 mod hog;
+mod knn;
 mod linear_svm;
 mod nystroem;
 mod search;
@@ -57,6 +58,7 @@ pub static KINDS: &[&Kind] = &[
     &hog::HOG,
     &nystroem::NYSTROEM,
     &fourier::FOURIER,
+    &knn::KNN,
     &svm::SVM,
     &svm_file::SVM_FILE,
     &linear_svm::LINEAR_SVM,
@@ -68,8 +70,11 @@ pub static KINDS: &[&Kind] = &[
 pub type BuildLearner = fn(&Map<String, Value>) -> Result<Box<dyn Learner>, LearnError>;
 
 /// Kinds that fit a classifier to the rows of their input `data`, with the learner that does it.
-pub static LEARNERS: &[(&Kind, BuildLearner)] =
-    &[(&svm::SVM, svm::learner), (&linear_svm::LINEAR_SVM, linear_svm::learner)];
+pub static LEARNERS: &[(&Kind, BuildLearner)] = &[
+    (&knn::KNN, knn::learner),
+    (&svm::SVM, svm::learner),
+    (&linear_svm::LINEAR_SVM, linear_svm::learner),
+];
 
 /// One kind of stage: its contract with the pipeline file and with the cache.
 pub struct Kind {

@@ -11,8 +11,8 @@ use crate::data::{Features, Labels, Rng, TableShape};
 use crate::learn::classifier::linfa_traits;
 use crate::learn::input::check_samples;
 use crate::learn::tree::grow::{Grown, Splitter};
-use crate::learn::tree::leaves::{Leaves, largest, normalised};
 use crate::learn::tree::learner::report;
+use crate::learn::tree::leaves::{Leaves, largest, normalised};
 use crate::learn::tree::prepare::{Counting, Masses, Prepared, weights_of};
 use crate::learn::{Classifier, LearnError, Learner, NominalCost, Samples};
 use crate::progress::Progress;
@@ -67,7 +67,14 @@ impl ForestValidParams {
         }
         let leaves = Leaves::new(grown, checked.n_classes);
         let oob = if self.oob_score {
-            Some(self.out_of_bag(&leaves, &checked.features, samples.labels, &weights, seed, progress)?)
+            Some(self.out_of_bag(
+                &leaves,
+                &checked.features,
+                samples.labels,
+                &weights,
+                seed,
+                progress,
+            )?)
         } else {
             None
         };
@@ -151,7 +158,8 @@ fn times(masses: &Masses, drawn: &[u32]) -> Masses {
             Masses::of(&weights)
         }
         Masses::Units(all) => {
-            let weights: Vec<f64> = all.iter().zip(drawn).map(|(&m, &n)| m * f64::from(n)).collect();
+            let weights: Vec<f64> =
+                all.iter().zip(drawn).map(|(&m, &n)| m * f64::from(n)).collect();
             Masses::of(&weights)
         }
     }

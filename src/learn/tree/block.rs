@@ -122,10 +122,7 @@ impl<'j, 'a, W: Mass, S: Score<W>> Block<'j, 'a, W, S> {
         let rows = &self.order[rows];
         Gathered {
             offsets: rows.iter().map(|&row| row * n_features).collect(),
-            classes: rows
-                .iter()
-                .map(|&row| code[self.labels[row as usize] as usize])
-                .collect(),
+            classes: rows.iter().map(|&row| code[self.labels[row as usize] as usize]).collect(),
             masses: rows.iter().map(|&row| self.masses[row as usize]).collect(),
         }
     }

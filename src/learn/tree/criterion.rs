@@ -63,7 +63,8 @@ impl Mass for u32 {
     fn log_table(sum: f64) -> (Vec<f64>, f64) {
         let largest = (sum * sum.max(2.0).log2()).max(1.0);
         let scale = (2f64).powi(51 - largest.log2().ceil() as i32);
-        let term = |m: u64| if m < 2 { 0.0 } else { (m as f64 * (m as f64).log2() * scale).round() };
+        let term =
+            |m: u64| if m < 2 { 0.0 } else { (m as f64 * (m as f64).log2() * scale).round() };
         ((0..=sum as u64).map(term).collect(), scale)
     }
 }

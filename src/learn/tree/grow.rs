@@ -131,9 +131,8 @@ pub(in crate::learn) fn grow<W: Mass + FromF64>(
     threads: bool,
     progress: &dyn Progress,
 ) -> Result<Grown, LearnError> {
-    let rows: Vec<u32> = (0..masses.len() as u32)
-        .filter(|&row| masses[row as usize] != W::default())
-        .collect();
+    let rows: Vec<u32> =
+        (0..masses.len() as u32).filter(|&row| masses[row as usize] != W::default()).collect();
     let mass: f64 = rows.iter().map(|&row| masses[row as usize].into()).sum();
     let (n_done, n_rows) = (AtomicU64::new(0), rows.len() as u64);
     let draft = match growth.criterion {
@@ -312,12 +311,15 @@ impl<W: Mass, S: Score<W>> Job<'_, W, S> {
         let min_len = if threads { 1 } else { usize::MAX };
         let is_made = histogram.is_some();
         let offers: Result<Vec<Offer>, LearnError> = if self.keeps_histograms() {
-            let histogram = histogram
-                .get_or_insert_with(|| vec![W::default(); bins.n_features() * size]);
+            let histogram =
+                histogram.get_or_insert_with(|| vec![W::default(); bins.n_features() * size]);
             let mut is_active = vec![false; bins.n_features()];
             active.iter().for_each(|&f| is_active[f as usize] = true);
-            let parts: Vec<(usize, &mut [W])> =
-                histogram.chunks_exact_mut(size).enumerate().filter(|(f, _)| is_active[*f]).collect();
+            let parts: Vec<(usize, &mut [W])> = histogram
+                .chunks_exact_mut(size)
+                .enumerate()
+                .filter(|(f, _)| is_active[*f])
+                .collect();
             let offer = |(f, histogram): (usize, &mut [W])| {
                 stop_if(self.progress)?;
                 if !is_made {
@@ -441,9 +443,8 @@ impl<W: Mass, S: Score<W>> Job<'_, W, S> {
         whole: &Whole<W>,
         rng: &mut Rng,
     ) -> (Offer, Option<Cut>) {
-        let (lo, hi) = rows
-            .clone()
-            .fold((u8::MAX, 0), |(lo, hi), (bin, _, _)| (lo.min(bin), hi.max(bin)));
+        let (lo, hi) =
+            rows.clone().fold((u8::MAX, 0), |(lo, hi), (bin, _, _)| (lo.min(bin), hi.max(bin)));
         if lo == hi {
             return (Offer::Constant, None);
         }

@@ -82,7 +82,8 @@ impl Learner for DecisionTreeValidParams {
         let (n, d) = (shape.n_train as f64, shape.n_features as f64);
         let depth = 1.1 * n.max(2.0).log2();
         let depth = self.rules.max_depth.map_or(depth, |max| depth.min(max as f64));
-        let share = self.rules.growth(shape.n_features, Splitter::Best).ok()?.max_features as f64 / d;
+        let share =
+            self.rules.growth(shape.n_features, Splitter::Best).ok()?.max_features as f64 / d;
         let threads = n_threads.clamp(1, 16) as f64;
         let sort = if shape.is_bytes { 1e-9 } else { 3e-8 };
         let seconds = n * d * (sort + 2.0e-9 * depth * share) / threads;

@@ -30,8 +30,7 @@ pub(super) fn fit(
     if samples.weights.is_some() {
         return Err(InputError::NoWeights { learner: "linfa-trees" }.into());
     }
-    let (n_samples, n_features) =
-        (checked.features.n_samples(), checked.features.n_features());
+    let (n_samples, n_features) = (checked.features.n_samples(), checked.features.n_features());
     if n_samples > LINFA_MAX_SAMPLES {
         let what = format!(
             "its trees take up to {LINFA_MAX_SAMPLES} samples, found {n_samples} (use the engine \

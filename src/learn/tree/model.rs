@@ -87,8 +87,7 @@ impl Classifier for DecisionTree {
     }
 
     fn to_tensors(&self) -> TensorFile<'_> {
-        let mut file =
-            TensorFile::new(json!({ "type": "decision_tree", "report": self.report }));
+        let mut file = TensorFile::new(json!({ "type": "decision_tree", "report": self.report }));
         self.leaves.store(&mut file);
         file.insert_f64("feature_importances", self.importances.view());
         file

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::bins::Bins;
 use super::criterion::weight_units;
-use super::grow::{Growth, Grown, Table, grow};
+use super::grow::{Grown, Growth, Table, grow};
 use crate::data::{Features, Labels, Rng};
 use crate::learn::input::Checked;
 use crate::learn::svm::ClassWeight;
@@ -104,9 +104,7 @@ pub(in crate::learn) fn weights_of(
     let n_present = checked.is_present.iter().filter(|&&present| present).count();
     let factor = |class: usize| match class_weight {
         ClassWeight::Uniform => 1.0,
-        ClassWeight::Balanced => {
-            n_counting as f64 / (n_present * n_of_class[class].max(1)) as f64
-        }
+        ClassWeight::Balanced => n_counting as f64 / (n_present * n_of_class[class].max(1)) as f64,
         ClassWeight::PerClass(of) => {
             of.iter().rfind(|(c, _)| *c == class).map_or(1.0, |&(_, weight)| weight)
         }
