@@ -13,6 +13,7 @@ pub mod histogram;
 pub mod manhattan;
 pub mod nearest;
 pub mod nn;
+pub mod occupied;
 pub mod smo;
 pub mod weights;
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::NominalCost;
 use super::discriminant::Discriminant;
+use super::forest::Forest;
 use super::input::{InputError, ParamError};
 use super::kernel_map::KernelMapError;
 use super::knn::Knn;
@@ -15,6 +16,7 @@ use super::linear_svm::LinearSvc;
 use super::model_selection::{self, FoldScore, Folds, SelectionError};
 use super::naive_bayes::GaussianNb;
 use super::svm::{Svc, SvcError};
+use super::tree::DecisionTree;
 use crate::data::{Features, Labels, TableShape, TensorFile, TensorFileError};
 use crate::progress::{Part, Progress};
 
@@ -161,6 +163,8 @@ const READERS: &[(&str, Reader)] = &[
     ("knn", |file| Ok(Box::new(Knn::from_tensors(file)?))),
     ("svc", |file| Ok(Box::new(Svc::from_tensors(file)?))),
     ("linear_svc", |file| Ok(Box::new(LinearSvc::from_tensors(file)?))),
+    ("decision_tree", |file| Ok(Box::new(DecisionTree::from_tensors(file)?))),
+    ("forest", |file| Ok(Box::new(Forest::from_tensors(file)?))),
     ("discriminant", |file| Ok(Box::new(Discriminant::from_tensors(file)?))),
     ("gaussian_nb", |file| Ok(Box::new(GaussianNb::from_tensors(file)?))),
 ];

@@ -3,6 +3,7 @@
 mod classifier;
 mod cost;
 pub mod discriminant;
+pub mod forest;
 pub mod gradient_boosting;
 mod input;
 pub mod kernel_map;
