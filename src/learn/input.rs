@@ -89,7 +89,9 @@ pub enum InputError {
         among: &'static str,
     },
     /// A matrix of all pairs of features would be too large.
-    #[error("{found} features, {what} takes up to {limit}: it holds a number for each pair of them")]
+    #[error(
+        "{found} features, {what} takes up to {limit}: it holds a number for each pair of them"
+    )]
     TooManyFeatures {
         /// What was to be computed.
         what: &'static str,

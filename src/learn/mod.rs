@@ -12,8 +12,11 @@ pub mod model_selection;
 mod moments;
 pub mod naive_bayes;
 mod priors;
+pub mod reduction;
 mod rows;
+pub mod scaling;
 pub mod svm;
+mod transformer;
 mod whitening;
 
 use linfa::dataset::Records;
@@ -22,6 +25,7 @@ pub use classifier::{Classifier, LearnError, Learner, Meaning, Samples, Scores, 
 pub use input::{InputError, ParamError};
 
 pub use priors::Priors;
+pub use transformer::{Axes, Transformer, read_transformer};
 pub use whitening::Shrinkage;
 
 pub use cost::{NominalCost, REFERENCE_MACHINE};

@@ -438,12 +438,13 @@ mod tests {
         let x = real(rows.features);
         let weight: f64 = members.iter().map(|&row| rows.weight(row)).sum();
         let mean: Vec<f64> = (0..n)
-            .map(|j| members.iter().map(|&row| rows.weight(row) * x[[row, j]]).sum::<f64>() / weight)
+            .map(|j| {
+                members.iter().map(|&row| rows.weight(row) * x[[row, j]]).sum::<f64>() / weight
+            })
             .collect();
         let scatter = Array2::from_shape_fn((n, n), |(j, k)| {
-            let term = |&row: &usize| {
-                rows.weight(row) * (x[[row, j]] - mean[j]) * (x[[row, k]] - mean[k])
-            };
+            let term =
+                |&row: &usize| rows.weight(row) * (x[[row, j]] - mean[j]) * (x[[row, k]] - mean[k]);
             members.iter().map(term).sum()
         });
         (weight, mean, scatter)

@@ -122,9 +122,7 @@ impl DiscriminantValidParams {
         let whitened = product(&means, &whitening.matrix);
         let back = whitening.matrix.t().as_standard_layout().into_owned();
         self.linear(classes, &moments.counts, shift, whitened, |whitened| product(whitened, &back))
-            .map(|model| {
-                model.with_report(Report { rank: whitening.rank, ..self.report(share) })
-            })
+            .map(|model| model.with_report(Report { rank: whitening.rank, ..self.report(share) }))
     }
 
     /// Linear functions from the class means in whitened coordinates (about `shift`), and the map
@@ -199,7 +197,12 @@ impl DiscriminantValidParams {
         let n_used = scales.iter().filter(|&&scale| scale > 0.0).count();
         for (nth, covariance) in covariances.iter().enumerate() {
             stop_if(progress)?;
-            let part = Part::new(progress, classes.len() + nth, classes.len() + nth + 1, 2 * classes.len());
+            let part = Part::new(
+                progress,
+                classes.len() + nth,
+                classes.len() + nth + 1,
+                2 * classes.len(),
+            );
             let whitening = Whitening::new(covariance, &scales, Singular::Floor, &part)?;
             if whitening.rank < n_used {
                 singular.push(classes[nth]);
@@ -232,4 +235,3 @@ fn no_variation(n_features: usize) -> LearnError {
 }
 
 crate::learn::classifier::linfa_traits!(DiscriminantValidParams, Discriminant);
-

@@ -91,8 +91,10 @@ impl Discriminant {
                     for (nth, (map, offset)) in maps.iter().zip(offset).enumerate() {
                         let mean = means.row(nth).to_vec();
                         let whitened = whiten(shifted(rows.clone(), &mean).view(), map);
-                        for (row, out) in
-                            whitened.rows().into_iter().zip(out.iter_mut().skip(nth).step_by(n_classes))
+                        for (row, out) in whitened
+                            .rows()
+                            .into_iter()
+                            .zip(out.iter_mut().skip(nth).step_by(n_classes))
                         {
                             *out = offset - square(row) / 2.0;
                         }

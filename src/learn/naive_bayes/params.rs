@@ -24,10 +24,7 @@ impl Default for GaussianNbParams {
 impl GaussianNbParams {
     /// scikit-learn's defaults: priors as found, `var_smoothing = 1e-9`.
     pub fn new() -> Self {
-        GaussianNbParams(GaussianNbValidParams {
-            priors: Priors::Empirical,
-            var_smoothing: 1e-9,
-        })
+        GaussianNbParams(GaussianNbValidParams { priors: Priors::Empirical, var_smoothing: 1e-9 })
     }
 
     /// Prior probabilities.
