@@ -15,8 +15,11 @@ pub mod model_selection;
 mod moments;
 pub mod naive_bayes;
 mod priors;
+pub mod reduction;
 mod rows;
+pub mod scaling;
 pub mod svm;
+mod transformer;
 pub mod tree;
 mod whitening;
 
@@ -26,6 +29,7 @@ pub use classifier::{Classifier, LearnError, Learner, Meaning, Samples, Scores, 
 pub use input::{InputError, ParamError};
 
 pub use priors::Priors;
+pub use transformer::{Axes, Transformer, read_transformer};
 pub use whitening::Shrinkage;
 
 pub use cost::{NominalCost, REFERENCE_MACHINE};

@@ -9,20 +9,27 @@ mod augment;
 mod classify;
 mod cnn;
 mod dataset;
+mod discriminant;
 mod evaluate;
 mod features;
 mod field;
+mod fisher;
 mod forecast;
 mod fourier;
+mod gaussian_nb;
 mod hog;
 mod knn;
 mod linear_svm;
 mod nystroem;
+mod pca;
+mod random_projection;
+mod scale;
 mod search;
 mod split;
 mod subset;
 mod svm;
 mod svm_file;
+mod transform;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -56,12 +63,18 @@ pub static KINDS: &[&Kind] = &[
     &cnn::CNN,
     &features::FEATURES,
     &hog::HOG,
+    &scale::SCALE,
+    &pca::PCA,
+    &fisher::FISHER,
+    &random_projection::RANDOM_PROJECTION,
     &nystroem::NYSTROEM,
     &fourier::FOURIER,
     &knn::KNN,
     &svm::SVM,
     &svm_file::SVM_FILE,
     &linear_svm::LINEAR_SVM,
+    &discriminant::DISCRIMINANT,
+    &gaussian_nb::GAUSSIAN_NB,
     &search::SEARCH,
     &evaluate::EVALUATE,
 ];
@@ -74,6 +87,8 @@ pub static LEARNERS: &[(&Kind, BuildLearner)] = &[
     (&knn::KNN, knn::learner),
     (&svm::SVM, svm::learner),
     (&linear_svm::LINEAR_SVM, linear_svm::learner),
+    (&discriminant::DISCRIMINANT, discriminant::learner),
+    (&gaussian_nb::GAUSSIAN_NB, gaussian_nb::learner),
 ];
 
 /// One kind of stage: its contract with the pipeline file and with the cache.
