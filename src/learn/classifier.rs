@@ -10,6 +10,7 @@ use super::discriminant::Discriminant;
 use super::forest::Forest;
 use super::input::{InputError, ParamError};
 use super::kernel_map::KernelMapError;
+use super::kmeans::KMeans;
 use super::knn::Knn;
 use super::linalg::LinalgError;
 use super::linear_svm::LinearSvc;
@@ -160,6 +161,7 @@ type Reader = fn(TensorFile<'static>) -> Result<Box<dyn Classifier>, LearnError>
 
 /// Readers of stored models by the `type` in their document.
 const READERS: &[(&str, Reader)] = &[
+    ("kmeans", |file| Ok(Box::new(KMeans::from_tensors(file)?))),
     ("knn", |file| Ok(Box::new(Knn::from_tensors(file)?))),
     ("svc", |file| Ok(Box::new(Svc::from_tensors(file)?))),
     ("linear_svc", |file| Ok(Box::new(LinearSvc::from_tensors(file)?))),
