@@ -1,5 +1,6 @@
 //! Pipeline files against small kinds of stages that are never run.
 
+mod matrix;
 mod search;
 
 use serde_json::{Map, Value, json};
@@ -259,7 +260,7 @@ error: unknown parameter `epoch` of stage `a1` (cnn)
   --> demo.toml:8:3
    | epoch = 10
   hint: did you mean `epochs`? allowed: `architecture`, `epochs`, `learning_rate`, `early_stop`, \
-         `kind`, `title`, `inputs`";
+         `kind`, `title`, `inputs`, `reported`, `cell`";
     assert_eq!(parse(&text).unwrap_err().to_string(), expected);
 }
 
@@ -464,7 +465,11 @@ fn a_list_of_whole_numbers_is_read_and_a_wrong_one_says_which_item() {
         seeded: false,
         inputs: &[],
         cost_only: &[],
-        fields: &[field("cells", Accepts::IntegerList { min: 1, max: 64 }, Some("[4, 7]"))],
+        fields: &[field(
+            "cells",
+            Accepts::IntegerList { min: 1, max: 64, distinct: true },
+            Some("[4, 7]"),
+        )],
         produces: ArtifactType::Features,
         build: never,
     };

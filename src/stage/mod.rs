@@ -9,22 +9,29 @@ mod augment;
 mod classify;
 mod cnn;
 mod dataset;
+mod discriminant;
 mod evaluate;
 mod features;
 mod field;
+mod fisher;
 mod forecast;
 mod fourier;
+mod gaussian_nb;
 mod hog;
 mod kmeans;
 mod knn;
 mod linear_svm;
 mod logistic;
 mod nystroem;
+mod pca;
+mod random_projection;
+mod scale;
 mod search;
 mod split;
 mod subset;
 mod svm;
 mod svm_file;
+mod transform;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -58,6 +65,10 @@ pub static KINDS: &[&Kind] = &[
     &cnn::CNN,
     &features::FEATURES,
     &hog::HOG,
+    &scale::SCALE,
+    &pca::PCA,
+    &fisher::FISHER,
+    &random_projection::RANDOM_PROJECTION,
     &nystroem::NYSTROEM,
     &fourier::FOURIER,
     &knn::KNN,
@@ -66,6 +77,8 @@ pub static KINDS: &[&Kind] = &[
     &svm_file::SVM_FILE,
     &linear_svm::LINEAR_SVM,
     &logistic::LOGISTIC,
+    &discriminant::DISCRIMINANT,
+    &gaussian_nb::GAUSSIAN_NB,
     &search::SEARCH,
     &evaluate::EVALUATE,
 ];
@@ -80,6 +93,8 @@ pub static LEARNERS: &[(&Kind, BuildLearner)] = &[
     (&svm::SVM, svm::learner),
     (&linear_svm::LINEAR_SVM, linear_svm::learner),
     (&logistic::LOGISTIC, logistic::learner),
+    (&discriminant::DISCRIMINANT, discriminant::learner),
+    (&gaussian_nb::GAUSSIAN_NB, gaussian_nb::learner),
 ];
 
 /// One kind of stage: its contract with the pipeline file and with the cache.

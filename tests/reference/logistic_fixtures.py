@@ -50,7 +50,7 @@ for kind, x in dict(bytes=bytes_ / 255.0, floats=floats.astype(np.float64)).item
         penalty, fit_intercept = case["penalty"], case.get("fit_intercept", True)
         model = LogisticRegression(
             C=case["c"] if penalty != "none" else np.inf, l1_ratio=1.0 if penalty == "l1" else 0.0,
-            solver="saga" if penalty == "l1" else "lbfgs", tol=1e-12, max_iter=1_000_000,
+            solver="saga" if penalty == "l1" else "newton-cg", tol=1e-12, max_iter=1_000_000,
             fit_intercept=fit_intercept, class_weight=case.get("class_weight"), random_state=0,
         )
         model.fit(x, y, sample_weight=w)

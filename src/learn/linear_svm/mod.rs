@@ -13,6 +13,5 @@ mod tests;
 
 pub use model::{LinearReport, LinearSvc, ProblemReport};
 pub use params::{
-    LinearSvcError, LinearSvcParams, LinearSvcValidParams, Loss, MultiClass, NEWTON_MAX_FEATURES,
-    Solver,
+    LinearSvcParams, LinearSvcValidParams, Loss, MultiClass, NEWTON_MAX_FEATURES, Solver,
 };

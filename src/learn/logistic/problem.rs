@@ -14,10 +14,9 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use crate::kernels::Cpu;
-use crate::kernels::weights::{Weights, add_products};
+use crate::kernels::weights::Weights;
 use crate::learn::LearnError;
-use crate::learn::linalg::inverse_positive_definite;
+use crate::learn::linalg::{add_gram, cholesky, invert_lower, product};
 use crate::learn::rows::Rows;
 use crate::progress::Progress;
 
@@ -167,38 +166,39 @@ impl Problem<'_> {
         if cost <= 0.0 {
             return Ok(None);
         }
-        let size = rows.len().div_ceil(N_PIECES).max(1);
-        let one_piece = |rows: &[usize]| -> Result<Vec<f64>, LearnError> {
-            let mut sums = vec![0.0; width * width];
-            for rows in rows.chunks(BATCH) {
-                if progress.interrupted() {
-                    return Err(LearnError::Interrupted);
-                }
-                let real: Vec<f64> = rows.iter().flat_map(|&row| self.real_row(row)).collect();
-                let lines: Vec<&[f64]> = real.chunks_exact(width).collect();
-                let weighted: Vec<f64> = rows
-                    .iter()
-                    .zip(&lines)
-                    .flat_map(|(&row, line)| line.iter().map(move |v| v * self.costs[row]))
-                    .collect();
-                add_products(Cpu::detect(), &lines, &weighted, &mut sums);
-            }
-            Ok(sums)
-        };
-        let parts: Result<Vec<Vec<f64>>, LearnError> =
-            rows.par_chunks(size).map(one_piece).collect();
         let factor = CURVATURE * self.total_cost() / cost;
+        let size = rows.len().div_ceil(N_PIECES).max(1);
+        let one_piece = |rows: &[usize]| -> Result<Array2<f64>, LearnError> {
+            if progress.interrupted() {
+                return Err(LearnError::Interrupted);
+            }
+            let weighted = |&row: &usize| {
+                let root = (factor * self.costs[row]).sqrt();
+                self.real_row(row).into_iter().map(move |value| root * value)
+            };
+            let values: Vec<f64> = rows.iter().flat_map(weighted).collect();
+            let mut moments = Array2::zeros((width, width));
+            if let Ok(lines) = Array2::from_shape_vec((rows.len(), width), values) {
+                add_gram(&mut moments, lines.view());
+            }
+            Ok(moments)
+        };
+        let parts: Result<Vec<_>, LearnError> = rows.par_chunks(size).map(one_piece).collect();
         let mut moments = Array2::<f64>::zeros((width, width));
-        for part in parts? {
-            moments.iter_mut().zip(part).for_each(|(sum, more)| *sum += factor * more);
-        }
+        parts?.iter().for_each(|part| moments += part);
         let mean = moments.diag().sum() / width as f64;
         for at in 0..width {
             // Constant features, and those of no penalty, have no curvature of their own.
             let ridge = if at < n { self.l2 } else { 0.0 };
             moments[[at, at]] += ridge + 1e-6 * mean + f64::MIN_POSITIVE;
         }
-        Ok(inverse_positive_definite(&moments))
+        if self.l1 > 0.0 {
+            // Directions are cut to an orthant, which a matrix that mixes features does not survive.
+            return Ok(Some(Array2::from_diag(&moments.diag().mapv(|v| 1.0 / v))));
+        }
+        let Some(lower) = cholesky(&moments) else { return Ok(None) };
+        let inverse = invert_lower(&lower);
+        Ok(Some(product(&inverse.t().as_standard_layout().into_owned(), &inverse)))
     }
 
     /// Real values of a row, and the constant.
