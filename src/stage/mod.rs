@@ -22,8 +22,10 @@ mod kmeans;
 mod knn;
 mod linear_svm;
 mod logistic;
+mod mlp;
 mod nystroem;
 mod pca;
+mod perceptron;
 mod random_projection;
 mod scale;
 mod search;
@@ -77,6 +79,8 @@ pub static KINDS: &[&Kind] = &[
     &svm_file::SVM_FILE,
     &linear_svm::LINEAR_SVM,
     &logistic::LOGISTIC,
+    &perceptron::PERCEPTRON,
+    &mlp::MLP,
     &discriminant::DISCRIMINANT,
     &gaussian_nb::GAUSSIAN_NB,
     &search::SEARCH,
@@ -93,6 +97,8 @@ pub static LEARNERS: &[(&Kind, BuildLearner)] = &[
     (&svm::SVM, svm::learner),
     (&linear_svm::LINEAR_SVM, linear_svm::learner),
     (&logistic::LOGISTIC, logistic::learner),
+    (&perceptron::PERCEPTRON, perceptron::learner),
+    (&mlp::MLP, mlp::learner),
     (&discriminant::DISCRIMINANT, discriminant::learner),
     (&gaussian_nb::GAUSSIAN_NB, gaussian_nb::learner),
 ];
