@@ -71,7 +71,7 @@ impl GradientBoostingValidParams {
         let checked = check_samples(&samples, 2)?;
         let classes: Vec<usize> =
             (0..checked.n_classes).filter(|&class| checked.is_present[class]).collect();
-        let all = rows_that_count(&samples, checked.features, &classes);
+        let all = rows_that_count(&samples, &checked.features, &classes);
         let n_features = all.features.n_features();
         match self.early_stopping {
             None => self.boost(&all, None, classes, n_features, seed, progress),
@@ -186,21 +186,20 @@ fn draw(n: usize, share: f64, rng: &mut Rng) -> Vec<usize> {
     all
 }
 
-/// Rows of weight 0 are left out, so that they count for nothing, not even as samples of a leaf.
-fn rows_that_count<'a>(
-    samples: &Samples<'a>,
-    features: Cow<'a, Features>,
-    classes: &[usize],
-) -> Rows<'a> {
+/// Rows of weight 0 are left out, so that they count for nothing, not even as samples of a leaf. The
+/// others are put in the order of their classes: rows of a node are then near each other in memory
+/// (a tenth of the time of a fit).
+fn rows_that_count(samples: &Samples, features: &Features, classes: &[usize]) -> Rows {
     let position = |label: &usize| classes.binary_search(label).unwrap_or_default() as u32;
     let counts = |row: &usize| samples.weights.is_none_or(|weights| weights[*row] > 0.0);
     let rows = Rows {
-        features,
+        features: Cow::Borrowed(features),
         classes: samples.labels.iter().map(position).collect(),
         weights: samples.weights.map(<[f64]>::to_vec),
     };
-    let kept: Vec<usize> = (0..rows.len()).filter(counts).collect();
-    if kept.len() == rows.len() { rows } else { rows.select(&kept) }
+    let mut kept: Vec<usize> = (0..rows.len()).filter(counts).collect();
+    kept.sort_by_key(|&row| rows.classes[row]);
+    rows.select(&kept)
 }
 
 /// Rows to grow on and rows held out, a share of each class.
