@@ -43,9 +43,7 @@ pub enum InputError {
         n_samples: usize,
     },
     /// All samples that count are of one class.
-    #[error(
-        "all {n_samples} samples that count are of class {class}, at least two classes are needed"
-    )]
+    #[error("all {n_samples} samples are of class {class}, at least two classes are needed")]
     OneClass {
         /// Samples that count.
         n_samples: usize,
@@ -69,6 +67,36 @@ pub enum InputError {
         found: usize,
         /// Features of the fit.
         expected: usize,
+    },
+    /// There are too few samples to estimate from.
+    #[error("{what} needs at least {needed} samples that count, found {found}")]
+    TooFewSamples {
+        /// What is estimated.
+        what: String,
+        /// Fewest samples.
+        needed: usize,
+        /// Samples found.
+        found: usize,
+    },
+    /// No feature varies.
+    #[error("none of {n_features} features varies {among}")]
+    NoVariation {
+        /// Features.
+        n_features: usize,
+        /// Among which samples.
+        among: &'static str,
+    },
+    /// A matrix of all pairs of features would be too large.
+    #[error(
+        "{found} features, {what} takes up to {limit}: it holds a number for each pair of them"
+    )]
+    TooManyFeatures {
+        /// What was to be computed.
+        what: &'static str,
+        /// Features found.
+        found: usize,
+        /// Most features.
+        limit: usize,
     },
     /// A class has too few samples to hold some out and fit on others.
     #[error("class {class} has {found} sample, at least 2 are needed to hold one out")]
@@ -95,6 +123,7 @@ impl InputError {
             }
             InputError::NotFinite { .. } => "remove or replace such values before fitting",
             InputError::OneClass { .. } => "give samples of at least two classes",
+            InputError::TooManyFeatures { .. } => "reduce the features first",
             _ => return None,
         };
         Some(hint.to_owned())
@@ -273,7 +302,7 @@ mod tests {
             (check(&bytes, &labels, Some(&[0.0; 3])), "all 3 samples have weight 0"),
             (
                 check(&bytes, &labels, Some(&[0.0, 1.0, 1.0])),
-                "all 2 samples that count are of class 1, at least two classes are needed",
+                "all 2 samples are of class 1, at least two classes are needed",
             ),
             (
                 check(&Features::Bytes(Array2::zeros((0, 2))), &Array1::default(0), None),

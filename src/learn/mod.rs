@@ -2,19 +2,37 @@
 
 mod classifier;
 mod cost;
+pub mod discriminant;
+pub mod forest;
 pub mod gradient_boosting;
 mod input;
 pub mod kernel_map;
+pub mod kmeans;
+pub mod knn;
 pub mod linalg;
 pub mod linear_svm;
+mod log_scores;
+mod map_rows;
 pub mod model_selection;
+mod moments;
+pub mod naive_bayes;
+mod priors;
+pub mod reduction;
+mod rows;
+pub mod scaling;
 pub mod svm;
+mod transformer;
 pub mod tree;
+mod whitening;
 
 use linfa::dataset::Records;
 
 pub use classifier::{Classifier, LearnError, Learner, Meaning, Samples, Scores, read_classifier};
 pub use input::{InputError, ParamError};
+
+pub use priors::Priors;
+pub use transformer::{Axes, Transformer, read_transformer};
+pub use whitening::Shrinkage;
 
 pub use cost::{NominalCost, REFERENCE_MACHINE};
 

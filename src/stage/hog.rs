@@ -128,6 +128,7 @@ impl Stage for HogStage {
             test_labels: data.test.labels.clone(),
             description: self.description(),
             network: String::new(),
+            transformer: None,
         };
         let notes = json!({
             "extract_train_seconds": train_cost.seconds,

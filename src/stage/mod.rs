@@ -9,19 +9,28 @@ mod augment;
 mod classify;
 mod cnn;
 mod dataset;
+mod discriminant;
 mod evaluate;
 mod features;
 mod field;
+mod fisher;
 mod forecast;
 mod fourier;
+mod gaussian_nb;
 mod hog;
+mod kmeans;
+mod knn;
 mod linear_svm;
 mod nystroem;
+mod pca;
+mod random_projection;
+mod scale;
 mod search;
 mod split;
 mod subset;
 mod svm;
 mod svm_file;
+mod transform;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -55,11 +64,19 @@ pub static KINDS: &[&Kind] = &[
     &cnn::CNN,
     &features::FEATURES,
     &hog::HOG,
+    &scale::SCALE,
+    &pca::PCA,
+    &fisher::FISHER,
+    &random_projection::RANDOM_PROJECTION,
     &nystroem::NYSTROEM,
     &fourier::FOURIER,
+    &knn::KNN,
+    &kmeans::KMEANS,
     &svm::SVM,
     &svm_file::SVM_FILE,
     &linear_svm::LINEAR_SVM,
+    &discriminant::DISCRIMINANT,
+    &gaussian_nb::GAUSSIAN_NB,
     &search::SEARCH,
     &evaluate::EVALUATE,
 ];
@@ -68,8 +85,14 @@ pub static KINDS: &[&Kind] = &[
 pub type BuildLearner = fn(&Map<String, Value>) -> Result<Box<dyn Learner>, LearnError>;
 
 /// Kinds that fit a classifier to the rows of their input `data`, with the learner that does it.
-pub static LEARNERS: &[(&Kind, BuildLearner)] =
-    &[(&svm::SVM, svm::learner), (&linear_svm::LINEAR_SVM, linear_svm::learner)];
+pub static LEARNERS: &[(&Kind, BuildLearner)] = &[
+    (&knn::KNN, knn::learner),
+    (&kmeans::KMEANS, kmeans::learner),
+    (&svm::SVM, svm::learner),
+    (&linear_svm::LINEAR_SVM, linear_svm::learner),
+    (&discriminant::DISCRIMINANT, discriminant::learner),
+    (&gaussian_nb::GAUSSIAN_NB, gaussian_nb::learner),
+];
 
 /// One kind of stage: its contract with the pipeline file and with the cache.
 pub struct Kind {

@@ -7,9 +7,12 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod gram;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
+
+pub use gram::{ByteGram, GRAM_MAX_ROWS};
 
 use super::cpu::{Cpu, Level};
 
@@ -163,6 +166,12 @@ pub fn dot_tile(
     let lines = &rows.lines[row_panel * n_quads * 2..][..n_quads * 2];
     let quads = &queries.quads[query_panel * n_quads * N_QUERIES..][..n_quads * N_QUERIES];
     let offsets = rows.offsets[row_panel * N_ROWS..].first_chunk().expect("a panel is full");
+    tile_of(cpu, quads, lines, offsets, tile);
+}
+
+/// One tile of packed vectors: `lines` two a quad, `quads` [`N_QUERIES`] a quad.
+fn tile_of(cpu: Cpu, quads: &[i32], lines: &[Line], offsets: &[i32; N_ROWS], tile: &mut Tile) {
+    assert_eq!(quads.len() * 2, lines.len() * N_QUERIES, "queries and rows differ in length");
     match cpu.0 {
         Level::Scalar => scalar::tile(quads, lines, offsets, tile),
         #[cfg(target_arch = "x86_64")]

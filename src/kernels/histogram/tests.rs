@@ -121,8 +121,7 @@ fn the_best_cut_is_that_of_an_exhaustive_search_at_every_level() {
         for cpu in Cpu::all() {
             let best = best_cuts(cpu, &block, &limits);
             for lane in 0..LANES {
-                let of_bin =
-                    |bin: usize| gain(case.left_of(&rows, lane, bin), node, &limits);
+                let of_bin = |bin: usize| gain(case.left_of(&rows, lane, bin), node, &limits);
                 let highest = (0..N_BINS).filter_map(of_bin).fold(f64::NEG_INFINITY, f64::max);
                 if best.num[lane] == 0.0 {
                     // Nothing allowed, or nothing better than no cut.
@@ -153,8 +152,7 @@ fn a_node_too_small_for_two_children_has_no_cut() {
     let case = case(3);
     let rows = [0, 1, 2];
     let total = case.sums(&rows).iter().fold(0, |sum: u64, &row| sum.wrapping_add(row));
-    let limits =
-        Limits { total, min_n: 2, min_h: 1, lambda: 0.0, packing: case.packing };
+    let limits = Limits { total, min_n: 2, min_h: 1, lambda: 0.0, packing: case.packing };
     let best = best_cuts(Cpu::detect(), &case.block(&rows), &limits);
     assert_eq!(best.num, [0.0; LANES]);
 }

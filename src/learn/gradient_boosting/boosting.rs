@@ -277,11 +277,8 @@ impl<'a> Scores<'a> {
             gradients(raw, &self.rows.classes[at], weights, grads)
         };
         let raw = self.raw.par_chunks_exact(tile_len);
-        let sums: Vec<TileSums> = raw
-            .zip(self.grads.par_chunks_exact_mut(tile_len))
-            .enumerate()
-            .map(of_tile)
-            .collect();
+        let sums: Vec<TileSums> =
+            raw.zip(self.grads.par_chunks_exact_mut(tile_len)).enumerate().map(of_tile).collect();
         let units = |column: usize| {
             let sum = |of_tile: fn(&TileSums) -> &[f64]| -> f64 {
                 sums.iter().map(|sums| of_tile(sums)[column]).sum()

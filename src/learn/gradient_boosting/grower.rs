@@ -233,14 +233,7 @@ impl Growth<'_, '_> {
         Ok(Grown { tree, rows: self.samples.rows, leaves, gains })
     }
 
-    fn push(
-        &self,
-        open: &mut BinaryHeap<Node>,
-        at: usize,
-        depth: usize,
-        side: Side,
-        found: Found,
-    ) {
+    fn push(&self, open: &mut BinaryHeap<Node>, at: usize, depth: usize, side: Side, found: Found) {
         let Some(cut) = found.cut else { return self.grower.give_back(found.histogram) };
         let priority = match self.grower.params.max_leaf_nodes {
             Some(_) => cut.gain,
@@ -305,16 +298,14 @@ impl Growth<'_, '_> {
     fn examine(&self, sides: &[Side; 2], parent: Option<Vec<u64>>) -> [Found; 2] {
         let small = usize::from(sides[1].rows.len() < sides[0].rows.len());
         let large = 1 - small;
-        let [wants_small, wants_large] =
-            [small, large].map(|side| self.may_be_cut(&sides[side]));
+        let [wants_small, wants_large] = [small, large].map(|side| self.may_be_cut(&sides[side]));
         if !wants_small && !wants_large {
             self.grower.give_back(parent);
             return Default::default();
         }
         let subtracts = wants_large && parent.is_some();
         let keeps = |side: usize| sides[side].rows.len() >= KEEP;
-        let mut of_small =
-            (wants_small && keeps(small)).then(|| self.grower.take_histogram());
+        let mut of_small = (wants_small && keeps(small)).then(|| self.grower.take_histogram());
         let mut of_large = parent;
         let asked = [
             (wants_small || subtracts).then_some(&sides[small]),
@@ -367,9 +358,9 @@ impl Growth<'_, '_> {
             (Some(best), Some(cut)) if cut.gain > best.gain => Some(cut),
             (best, cut) => best.or(cut),
         };
-        found.into_iter().fold([None; 2], |[first, second], [a, b]| {
-            [better(first, a), better(second, b)]
-        })
+        found
+            .into_iter()
+            .fold([None; 2], |[first, second], [a, b]| [better(first, a), better(second, b)])
     }
 
     fn count(&self, block: usize, side: &Side, counts: &mut Block) {

@@ -9,9 +9,9 @@ use serde_json::json;
 
 use super::loss::{n_columns, probabilities};
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
+use crate::learn::LearnError;
 use crate::learn::input::check_rows;
 use crate::learn::tree::structure::{Router, Tree};
-use crate::learn::LearnError;
 use crate::progress::Progress;
 
 /// Rows predicted between two looks at [`Progress::interrupted`].
@@ -169,7 +169,8 @@ impl GradientBoosting {
             if raw.len() == 1 {
                 return self.classes[usize::from(raw[0] > 0.0)];
             }
-            let better = |best: usize, column: usize| if raw[column] > raw[best] { column } else { best };
+            let better =
+                |best: usize, column: usize| if raw[column] > raw[best] { column } else { best };
             self.classes[(1..raw.len()).fold(0, better)]
         };
         Ok(raw.rows().into_iter().map(winner).collect())

@@ -122,6 +122,17 @@ impl Bins {
         &self.columns[feature * self.n_samples..][..self.n_samples]
     }
 
+    /// The bins by row, `[n_samples, n_features]`.
+    pub fn by_row(&self) -> Vec<u8> {
+        let n_features = self.n_features();
+        let mut rows = vec![0; self.columns.len()];
+        let groups = rows.par_chunks_mut((BLOCK * n_features).max(1)).enumerate();
+        groups.for_each(|(group, rows)| {
+            transpose(&self.columns, self.n_samples, group * BLOCK, rows, n_features);
+        });
+        rows
+    }
+
     /// Lowest and highest bin that rows fall into.
     pub fn range(&self, feature: usize) -> (u8, u8) {
         self.ranges[feature]

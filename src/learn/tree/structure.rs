@@ -47,6 +47,22 @@ impl Tree {
         left
     }
 
+    /// Puts a tree in the place of a leaf; its nodes but the root follow at the end.
+    ///
+    /// # Panics
+    /// If the node is no leaf.
+    pub fn graft(&mut self, node: usize, other: &Tree) {
+        assert!(self.is_leaf(node), "node {node} is split already");
+        let before = self.n_nodes() as u32 - 1;
+        let moved = |&left: &u32| if left == 0 { 0 } else { left + before };
+        self.features[node] = other.features[0];
+        self.thresholds[node] = other.thresholds[0];
+        self.lefts[node] = moved(&other.lefts[0]);
+        self.features.extend_from_slice(&other.features[1..]);
+        self.thresholds.extend_from_slice(&other.thresholds[1..]);
+        self.lefts.extend(other.lefts[1..].iter().map(moved));
+    }
+
     /// Cuts and leaves.
     pub fn n_nodes(&self) -> usize {
         self.lefts.len()

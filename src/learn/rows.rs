@@ -1,11 +1,12 @@
 //! Rows of bytes or floats under one interface.
 
 use crate::data::Features;
-use crate::kernels::{Cpu, gemv};
+use crate::kernels::weights::Weights;
+use crate::kernels::{Cpu, gemv, nearest};
 
 /// Samples by row; a value stands for itself times [`Rows::scale`].
 #[derive(Clone, Copy)]
-pub(super) struct Rows<'a> {
+pub(in crate::learn) struct Rows<'a> {
     values: Values<'a>,
     n_features: usize,
     cpu: Cpu,
@@ -70,6 +71,32 @@ impl<'a> Rows<'a> {
                 }
             }
             Values::Floats(all) => out.copy_from_slice(&all[at]),
+        }
+    }
+
+    /// Squared length of a row as stored, exact for bytes.
+    pub fn square(&self, row: usize) -> f64 {
+        let at = row * self.n_features..(row + 1) * self.n_features;
+        match self.values {
+            Values::Bytes(all) => {
+                all[at].iter().map(|&v| u64::from(v) * u64::from(v)).sum::<u64>() as f64
+            }
+            Values::Floats(all) => nearest::product(self.cpu, &all[at.clone()], &all[at]),
+        }
+    }
+
+    /// Adds `<stored row, vector>` of some rows and all vectors to `scores`, `[row][vector]`.
+    pub fn add_scores(&self, rows: &[usize], vectors: &Weights, scores: &mut [f64]) {
+        let n = self.n_features;
+        match self.values {
+            Values::Bytes(all) => {
+                let rows: Vec<&[u8]> = rows.iter().map(|row| &all[row * n..][..n]).collect();
+                vectors.add_scores(self.cpu, &rows, scores);
+            }
+            Values::Floats(all) => {
+                let rows: Vec<&[f32]> = rows.iter().map(|row| &all[row * n..][..n]).collect();
+                vectors.add_scores(self.cpu, &rows, scores);
+            }
         }
     }
 }
