@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::NominalCost;
 use super::discriminant::Discriminant;
 use super::forest::Forest;
+use super::gradient_boosting::GradientBoosting;
 use super::input::{InputError, ParamError};
 use super::kernel_map::KernelMapError;
 use super::kmeans::KMeans;
@@ -167,6 +168,7 @@ const READERS: &[(&str, Reader)] = &[
     ("linear_svc", |file| Ok(Box::new(LinearSvc::from_tensors(file)?))),
     ("decision_tree", |file| Ok(Box::new(DecisionTree::from_tensors(file)?))),
     ("forest", |file| Ok(Box::new(Forest::from_tensors(file)?))),
+    ("gradient_boosting", |file| Ok(Box::new(GradientBoosting::from_tensors(file)?))),
     ("discriminant", |file| Ok(Box::new(Discriminant::from_tensors(file)?))),
     ("gaussian_nb", |file| Ok(Box::new(GaussianNb::from_tensors(file)?))),
 ];

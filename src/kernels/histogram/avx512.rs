@@ -47,8 +47,7 @@ pub(super) fn best_cuts(block: &Block, scan: &Scan) -> BestCuts {
             let h = _mm512_and_si512(_mm512_srl_epi64(state.sums, n_shift), h_mask);
             let g = _mm512_cvtepi64_pd(_mm512_sra_epi64(state.sums, g_shift));
             let allowed = _mm512_cmple_epu64_mask(_mm512_sub_epi64(n, min_n), n_room);
-            let allowed =
-                _mm512_mask_cmple_epu64_mask(allowed, _mm512_sub_epi64(h, min_h), h_room);
+            let allowed = _mm512_mask_cmple_epu64_mask(allowed, _mm512_sub_epi64(h, min_h), h_room);
             let h_left = _mm512_add_pd(_mm512_cvtepi64_pd(h), lambda);
             let d = _mm512_fnmadd_pd(mean, h_left, g);
             let num = _mm512_mul_pd(d, d);
