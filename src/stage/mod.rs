@@ -4,15 +4,18 @@
 //! inputs in, artifact out, nothing read or written besides them and its scratch directory. The
 //! engine knows no kind: it sees [`Kind`] and [`Stage`] only.
 
+mod adaboost;
 mod artifact;
 mod augment;
 mod classify;
 mod cnn;
 mod dataset;
+mod decision_tree;
 mod evaluate;
 mod features;
 mod field;
 mod forecast;
+mod forest;
 mod fourier;
 mod hog;
 mod knn;
@@ -62,6 +65,10 @@ pub static KINDS: &[&Kind] = &[
     &svm::SVM,
     &svm_file::SVM_FILE,
     &linear_svm::LINEAR_SVM,
+    &decision_tree::DECISION_TREE,
+    &forest::RANDOM_FOREST,
+    &forest::EXTRA_TREES,
+    &adaboost::ADABOOST,
     &search::SEARCH,
     &evaluate::EVALUATE,
 ];
@@ -74,6 +81,10 @@ pub static LEARNERS: &[(&Kind, BuildLearner)] = &[
     (&knn::KNN, knn::learner),
     (&svm::SVM, svm::learner),
     (&linear_svm::LINEAR_SVM, linear_svm::learner),
+    (&decision_tree::DECISION_TREE, decision_tree::learner),
+    (&forest::RANDOM_FOREST, forest::random_forest),
+    (&forest::EXTRA_TREES, forest::extra_trees),
+    (&adaboost::ADABOOST, adaboost::learner),
 ];
 
 /// One kind of stage: its contract with the pipeline file and with the cache.
