@@ -78,6 +78,7 @@ fn field_json(kind: &Kind, field: &Field) -> serde_json::Value {
             json!({ "number": [min, max], "excludes_min": above_min })
         }
         Accepts::WordOrNumber { words, above } => json!({ "words": words, "number_above": above }),
+        Accepts::WordOrInteger { words, min } => json!({ "words": words, "integer_from": min }),
         Accepts::Choice(words) => json!({ "words": words }),
         Accepts::ChoiceOf(words) => json!({ "words": words() }),
         Accepts::Text => json!("text"),

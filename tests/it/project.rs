@@ -53,9 +53,15 @@ kind = "kmeans"
 title = "Clusters of pixels"
 inputs = { data = "data" }
 
+[stage.boosting]
+kind = "gradient_boosting"
+title = "Gradient boosted trees on pixels"
+inputs = { data = "data" }
+n_estimators = 5
+
 [stage.evaluation]
 kind = "evaluate"
-inputs = { data = "data", models = ["net", "svm", "svm_pixels", "knn", "clusters"] }
+inputs = { data = "data", models = ["net", "svm", "svm_pixels", "knn", "clusters", "boosting"] }
 "#;
 
 /// A temporary working directory.
