@@ -16,6 +16,7 @@ use super::kmeans::KMeans;
 use super::knn::Knn;
 use super::linalg::LinalgError;
 use super::linear_svm::LinearSvc;
+use super::logistic::LogisticRegression;
 use super::model_selection::{self, FoldScore, Folds, SelectionError};
 use super::naive_bayes::GaussianNb;
 use super::svm::{Svc, SvcError};
@@ -196,6 +197,7 @@ type Reader = fn(TensorFile<'static>) -> Result<Box<dyn Classifier>, LearnError>
 const READERS: &[(&str, Reader)] = &[
     ("kmeans", |file| Ok(Box::new(KMeans::from_tensors(file)?))),
     ("knn", |file| Ok(Box::new(Knn::from_tensors(file)?))),
+    ("logistic", |file| Ok(Box::new(LogisticRegression::from_tensors(file)?))),
     ("svc", |file| Ok(Box::new(Svc::from_tensors(file)?))),
     ("linear_svc", |file| Ok(Box::new(LinearSvc::from_tensors(file)?))),
     ("decision_tree", |file| Ok(Box::new(DecisionTree::from_tensors(file)?))),

@@ -25,6 +25,7 @@ mod hog;
 mod kmeans;
 mod knn;
 mod linear_svm;
+mod logistic;
 mod nystroem;
 mod pca;
 mod random_projection;
@@ -79,6 +80,7 @@ pub static KINDS: &[&Kind] = &[
     &svm::SVM,
     &svm_file::SVM_FILE,
     &linear_svm::LINEAR_SVM,
+    &logistic::LOGISTIC,
     &discriminant::DISCRIMINANT,
     &gaussian_nb::GAUSSIAN_NB,
     &decision_tree::DECISION_TREE,
@@ -99,6 +101,7 @@ pub static LEARNERS: &[(&Kind, BuildLearner)] = &[
     (&kmeans::KMEANS, kmeans::learner),
     (&svm::SVM, svm::learner),
     (&linear_svm::LINEAR_SVM, linear_svm::learner),
+    (&logistic::LOGISTIC, logistic::learner),
     (&discriminant::DISCRIMINANT, discriminant::learner),
     (&gaussian_nb::GAUSSIAN_NB, gaussian_nb::learner),
     (&decision_tree::DECISION_TREE, decision_tree::learner),

@@ -34,6 +34,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("candle_core", &["nn"]),
     ("linfa", &["learn", "stage"]),
     ("linfa_clustering", &["learn"]),
+    ("linfa_logistic", &["learn"]),
     ("linfa_nn", &["learn"]),
     ("linfa_svm", &["learn"]),
     ("clap", &["cli"]),

@@ -59,9 +59,16 @@ title = "Gradient boosted trees on pixels"
 inputs = { data = "data" }
 n_estimators = 5
 
+[stage.logistic]
+kind = "logistic"
+title = "Logistic regression on pixels"
+inputs = { data = "data" }
+
 [stage.evaluation]
 kind = "evaluate"
-inputs = { data = "data", models = ["net", "svm", "svm_pixels", "knn", "clusters", "boosting"] }
+inputs = { data = "data", models = [
+    "net", "svm", "svm_pixels", "knn", "clusters", "boosting", "logistic",
+] }
 "#;
 
 /// A temporary working directory.
