@@ -96,7 +96,7 @@ fn main() {
         let map_s = clock.elapsed().as_secs_f64();
         let samples = Samples { features: &features, labels: &labels, weights: None };
         let (cpu, clock) = (cpu_time::ProcessTime::now(), Instant::now());
-        let svc = params.fit_with(samples, 0, &Silent).expect("fit");
+        let svc = params.fit_model(samples, 0, &Silent).expect("fit");
         let (fit_s, fit_cpu_s) = (clock.elapsed().as_secs_f64(), cpu.elapsed().as_secs_f64());
         let clock = Instant::now();
         let predicted = svc.predict_labels(&map(&test)).expect("predict");

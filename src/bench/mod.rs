@@ -14,14 +14,15 @@ mod data;
 mod engine;
 mod error;
 mod in_process;
+mod learner;
 mod python;
 mod schedule;
-pub mod svm;
 #[cfg(test)]
 mod tests;
 
 pub use data::BenchData;
 pub use engine::{BenchEngine, Failure, Run, Variant};
 pub use error::BenchError;
+pub use learner::{BenchLearner, Engine, FOREST, INTELEX, KNN, SCIKIT_LEARN, SVM};
 pub use python::{Library, Python};
 pub use schedule::{Event, Findings, Options, Subject, check_sizes, run};

@@ -191,7 +191,8 @@ fn sizes_are_sorted_and_those_the_data_cannot_give_are_refused() {
 #[test]
 fn a_fit_in_this_process_ends_at_the_limit() {
     let data = BenchData::new(garments::generate(400, 20, 1), 1);
-    let mut subject = svm::subject(&["rbf".to_owned()], 1.0, vec![svm::Engine::Native], &data, 1);
+    let fixed = Map::from_iter([("c".to_owned(), json!(1.0))]);
+    let mut subject = SVM.subject(&["rbf".to_owned()], &fixed, vec![Engine::Native], &data, 1);
     let mut run = |limit| subject.engines[0].run(&subject.variants[0], 400, limit, &Silent);
     assert_eq!(run(Duration::ZERO), Err(Failure::OverLimit));
     let done = run(Duration::from_secs(600)).unwrap();

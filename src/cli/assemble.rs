@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::config::Pipeline;
 use crate::engine::{StageJournal, Status};
 use crate::report::{
-    Comparison, EvaluationRecord, ModelResult, NetworkCard, Results, RunOutput, SCHEMA,
+    Comparison, EvaluationRecord, MatrixCell, ModelResult, NetworkCard, Results, RunOutput, SCHEMA,
     StageRecord, StageStatus,
 };
 use crate::stage::{ArtifactType, EvaluatedModel, EvaluatedNetwork, Evaluation};
@@ -201,9 +201,10 @@ impl<'a> Costs<'a> {
             details.insert("head_predict_seconds".into(), json!(own_predict_seconds));
         }
         let stage = self.journal.get(id.as_str());
+        let declared = self.pipeline.stage(id);
         ModelResult {
             id: id.clone(),
-            title: self.pipeline.stage(id).map_or(id.as_str(), |stage| stage.label()).to_owned(),
+            title: declared.map_or(id.as_str(), |stage| stage.label()).to_owned(),
             evaluation: evaluation.to_owned(),
             family: fitted.family.clone(),
             input: fitted.input.clone(),
@@ -212,6 +213,10 @@ impl<'a> Costs<'a> {
                 stage.cost.inputs.iter().find_map(|(_, shape)| Some(shape.as_ref()?.n_train))
             }),
             series: None,
+            reported: declared.and_then(|stage| stage.reported),
+            cell: declared
+                .and_then(|stage| stage.cell.as_ref())
+                .map(|cell| MatrixCell { row: cell.row.clone(), column: cell.column.clone() }),
             accuracy: metrics.accuracy,
             accuracy_ci95: metrics.accuracy_ci95,
             macro_precision: metrics.macro_average.precision,

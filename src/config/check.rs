@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 use super::error::{Origin, Problems};
 use super::nearest::{hint, quoted};
 use super::tree::{Entry, Node, Shape};
-use super::{DEFAULT_SEED, StageSpec, space, values};
+use super::{Cell, DEFAULT_SEED, StageSpec, space, values};
 use crate::stage::{Accepts, Field, InputSpec, Kind};
 
 /// Keys of a stage that every kind has.
-const STAGE_KEYS: [&str; 3] = ["kind", "title", "inputs"];
+const STAGE_KEYS: [&str; 5] = ["kind", "title", "inputs", "reported", "cell"];
 
 /// What stands above the stages.
 pub(super) struct Header {
@@ -24,6 +24,8 @@ pub(super) struct Draft {
     pub(super) id: String,
     pub(super) origin: Origin,
     pub(super) title: Option<String>,
+    pub(super) reported: Option<f64>,
+    pub(super) cell: Option<Cell>,
     /// `None` if unknown (reported).
     pub(super) kind: Option<&'static Kind>,
     pub(super) params: Map<String, Value>,
@@ -53,6 +55,8 @@ impl Draft {
             stage: (kind.build)(&self.params),
             id: self.id,
             title: self.title,
+            reported: self.reported,
+            cell: self.cell,
             kind,
             params: self.params,
         })
@@ -68,7 +72,7 @@ fn describe(id: &str, kind: Option<&Kind>) -> String {
 
 /// Checks everything above the stages; `None` if the name is missing or wrong.
 pub(super) fn header(root: &Node, problems: &mut Problems) -> Option<Header> {
-    const KEYS: [&str; 5] = ["name", "title", "description", "seed", "stage"];
+    const KEYS: [&str; 6] = ["name", "title", "description", "seed", "stage", "matrix"];
     let mut header =
         Header { name: String::new(), title: None, description: None, seed: DEFAULT_SEED };
     for entry in root.entries().unwrap_or_default() {
@@ -134,6 +138,8 @@ fn stage(entry: &Entry, kinds: &'static [&'static Kind], problems: &mut Problems
         id: entry.key.clone(),
         origin: entry.key_origin.clone(),
         title: None,
+        reported: None,
+        cell: None,
         kind: None,
         params: Map::new(),
         inputs: Vec::new(),
@@ -148,6 +154,8 @@ fn stage(entry: &Entry, kinds: &'static [&'static Kind], problems: &mut Problems
         return draft;
     }
     draft.title = entry.node.get("title").and_then(|title| text(title, problems));
+    draft.reported = entry.node.get("reported").and_then(|entry| share(entry, problems));
+    draft.cell = entry.node.get("cell").and_then(|entry| cell(entry, problems));
     draft.kind = kind(&draft, &entry.node, kinds, problems);
     if let Some(kind) = draft.kind {
         draft.params = params(&draft, kind, &entry.node, problems);
@@ -366,6 +374,38 @@ fn text(entry: &Entry, problems: &mut Problems) -> Option<String> {
         Shape::Text(text) => Some(text.clone()),
         _ => {
             let message = format!("`{}` must be text, found {}", entry.key, entry.node.describe());
+            problems.add(&entry.node.origin, message, None);
+            None
+        }
+    }
+}
+
+/// A published accuracy.
+fn share(entry: &Entry, problems: &mut Problems) -> Option<f64> {
+    let found = match entry.node.value {
+        Shape::Float(found) => Some(found),
+        Shape::Integer(found) => Some(found as f64),
+        _ => None,
+    };
+    let found = found.filter(|found| (0.0..=1.0).contains(found));
+    if found.is_none() {
+        let message = format!(
+            "`{}` must be an accuracy from 0 to 1, found {}",
+            entry.key,
+            entry.node.describe()
+        );
+        problems.add(&entry.node.origin, message, None);
+    }
+    found
+}
+
+fn cell(entry: &Entry, problems: &mut Problems) -> Option<Cell> {
+    let text = |key: &str| entry.node.get(key)?.node.text().map(str::to_owned);
+    let is_whole = entry.node.entries().is_some_and(|entries| entries.len() == 2);
+    match (text("row"), text("column")) {
+        (Some(row), Some(column)) if is_whole => Some(Cell { row, column }),
+        _ => {
+            let message = format!("`{}` must be `{{ row = \"…\", column = \"…\" }}`", entry.key);
             problems.add(&entry.node.origin, message, None);
             None
         }

@@ -4,12 +4,13 @@
 //! line is reported at once, with its place, what is allowed and the nearest name:
 //!
 //! ```text
-//! text ──tree──▶ located values ──overrides──▶ ──check──▶ drafts ──link──▶ ordered stages
+//! text ──tree──▶ located values ──matrix──▶ ──overrides──▶ ──check──▶ drafts ──link──▶ stages
 //! ```
 
 mod check;
 mod error;
 mod link;
+mod matrix;
 mod nearest;
 mod overrides;
 mod resolved;
@@ -51,12 +52,25 @@ pub struct Pipeline {
     pub stages: Vec<StageSpec>,
 }
 
+/// Where a stage stands in the table of learners by inputs that a matrix gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// The learner.
+    pub row: String,
+    /// The input.
+    pub column: String,
+}
+
 /// One checked stage.
 pub struct StageSpec {
     /// Name in the pipeline file, `[a-z0-9_-]+`.
     pub id: String,
     /// Title for people; never part of a cache key.
     pub title: Option<String>,
+    /// Accuracy published for this model, to stand beside what is reached; no part of a cache key.
+    pub reported: Option<f64>,
+    /// Its place in the table of a matrix; no part of a cache key.
+    pub cell: Option<Cell>,
     /// Its kind.
     pub kind: &'static Kind,
     /// Checked parameters: defaults filled in, those that the stage does not read removed.
@@ -84,7 +98,8 @@ impl Pipeline {
         let Some(mut root) = root else {
             return Err(problems.into_error());
         };
-        overrides.apply(&mut root, sets, kinds, &mut problems);
+        let groups = matrix::expand(&mut root, &mut problems);
+        overrides.apply(&mut root, sets, kinds, &groups, &mut problems);
         let header = check::header(&root, &mut problems);
         let drafts = check::stages(&root, kinds, &mut problems);
         let order = link::order(&drafts, &mut problems);
@@ -127,6 +142,8 @@ impl PartialEq for StageSpec {
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id
             && self.title == other.title
+            && self.reported == other.reported
+            && self.cell == other.cell
             && std::ptr::eq(self.kind, other.kind)
             && self.params == other.params
             && self.inputs == other.inputs
@@ -138,6 +155,8 @@ impl fmt::Debug for StageSpec {
         f.debug_struct("StageSpec")
             .field("id", &self.id)
             .field("title", &self.title)
+            .field("reported", &self.reported)
+            .field("cell", &self.cell)
             .field("kind", &self.kind.name)
             .field("params", &self.params)
             .field("inputs", &self.inputs)

@@ -1,6 +1,7 @@
 //! Changes to a pipeline file from the command line, checked exactly like the file.
 
 use super::error::{Origin, Problems};
+use super::matrix::Groups;
 use super::nearest::hint;
 use super::tree::{self, Node, Shape};
 use crate::stage::Kind;
@@ -52,6 +53,7 @@ impl Overrides {
         root: &mut Node,
         sets: Vec<Set>,
         kinds: &[&Kind],
+        groups: &Groups,
         problems: &mut Problems,
     ) {
         if let Some(seed) = self.seed {
@@ -62,7 +64,7 @@ impl Overrides {
             replace_dataset(root, name, kinds, problems);
         }
         for set in sets {
-            apply_set(root, set, problems);
+            apply_set(root, set, groups, problems);
         }
     }
 }
@@ -94,7 +96,8 @@ fn replace_dataset(root: &mut Node, name: &str, kinds: &[&Kind], problems: &mut 
     }
 }
 
-fn apply_set(root: &mut Node, set: Set, problems: &mut Problems) {
+/// A name that stands for several stages changes each of them.
+fn apply_set(root: &mut Node, set: Set, groups: &Groups, problems: &mut Problems) {
     let origin = set.node.origin.clone();
     if set.key == "seed" {
         root.set("seed", set.node);
@@ -108,6 +111,13 @@ fn apply_set(root: &mut Node, set: Set, problems: &mut Problems) {
     };
     let stages = root.get("stage").and_then(|entry| entry.node.entries()).unwrap_or_default();
     let ids: Vec<&str> = stages.iter().map(|entry| entry.key.as_str()).collect();
+    if let Some(members) = groups.members(id) {
+        for member in members {
+            let key = format!("{member}.{key}");
+            apply_set(root, Set { key, node: set.node.clone() }, groups, problems);
+        }
+        return;
+    }
     if !ids.contains(&id) {
         problems.add(&origin, format!("unknown stage `{id}`"), hint(id, &ids));
         return;

@@ -23,6 +23,13 @@ impl Pipeline {
             if let Some(title) = &stage.title {
                 line(&mut out, "title", &quoted(title));
             }
+            if let Some(reported) = stage.reported {
+                line(&mut out, "reported", &toml::Value::from(reported).to_string());
+            }
+            if let Some(cell) = &stage.cell {
+                let (row, column) = (quoted(&cell.row), quoted(&cell.column));
+                line(&mut out, "cell", &format!("{{ row = {row}, column = {column} }}"));
+            }
             if !stage.inputs.is_empty() {
                 let inputs: Vec<String> = stage
                     .inputs

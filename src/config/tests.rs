@@ -1,5 +1,6 @@
 //! Pipeline files against small kinds of stages that are never run.
 
+mod matrix;
 mod search;
 
 use serde_json::{Map, Value, json};
@@ -259,7 +260,7 @@ error: unknown parameter `epoch` of stage `a1` (cnn)
   --> demo.toml:8:3
    | epoch = 10
   hint: did you mean `epochs`? allowed: `architecture`, `epochs`, `learning_rate`, `early_stop`, \
-         `kind`, `title`, `inputs`";
+         `kind`, `title`, `inputs`, `reported`, `cell`";
     assert_eq!(parse(&text).unwrap_err().to_string(), expected);
 }
 

@@ -5,12 +5,14 @@ use toml::de::{DeTable, DeValue};
 use super::error::{Origin, Problems};
 
 /// A value and its place.
+#[derive(Clone)]
 pub(super) struct Node {
     pub(super) value: Shape,
     pub(super) origin: Origin,
 }
 
 /// A value as TOML knows it.
+#[derive(Clone)]
 pub(super) enum Shape {
     Text(String),
     Integer(i128),
@@ -23,6 +25,7 @@ pub(super) enum Shape {
 }
 
 /// One `key = value`.
+#[derive(Clone)]
 pub(super) struct Entry {
     pub(super) key: String,
     pub(super) key_origin: Origin,
@@ -115,6 +118,21 @@ impl Node {
             Shape::Table(entries) => Some(entries),
             _ => None,
         }
+    }
+
+    /// The text, if this is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Shape::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Takes a key out, if this is a table that has it.
+    pub(super) fn take(&mut self, key: &str) -> Option<Entry> {
+        let Shape::Table(entries) = &mut self.value else { return None };
+        let at = entries.iter().position(|entry| entry.key == key)?;
+        Some(entries.remove(at))
     }
 
     /// The entry of a key, if this is a table that has it.

@@ -9,7 +9,11 @@ pub mod exp;
 pub mod floats;
 pub mod gemm;
 pub mod gemv;
+pub mod histogram;
+pub mod manhattan;
+pub mod nearest;
 pub mod nn;
+pub mod occupied;
 pub mod smo;
 pub mod weights;
 

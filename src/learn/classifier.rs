@@ -7,13 +7,17 @@ use serde_json::{Map, Value};
 
 use super::NominalCost;
 use super::discriminant::Discriminant;
+use super::forest::Forest;
 use super::input::{InputError, ParamError};
 use super::kernel_map::KernelMapError;
+use super::kmeans::KMeans;
+use super::knn::Knn;
 use super::linalg::LinalgError;
-use super::linear_svm::{LinearSvc, LinearSvcError};
+use super::linear_svm::LinearSvc;
 use super::model_selection::{self, FoldScore, Folds, SelectionError};
 use super::naive_bayes::GaussianNb;
 use super::svm::{Svc, SvcError};
+use super::tree::DecisionTree;
 use crate::data::{Features, Labels, TableShape, TensorFile, TensorFileError};
 use crate::progress::{Part, Progress};
 
@@ -157,8 +161,12 @@ type Reader = fn(TensorFile<'static>) -> Result<Box<dyn Classifier>, LearnError>
 
 /// Readers of stored models by the `type` in their document.
 const READERS: &[(&str, Reader)] = &[
+    ("kmeans", |file| Ok(Box::new(KMeans::from_tensors(file)?))),
+    ("knn", |file| Ok(Box::new(Knn::from_tensors(file)?))),
     ("svc", |file| Ok(Box::new(Svc::from_tensors(file)?))),
     ("linear_svc", |file| Ok(Box::new(LinearSvc::from_tensors(file)?))),
+    ("decision_tree", |file| Ok(Box::new(DecisionTree::from_tensors(file)?))),
+    ("forest", |file| Ok(Box::new(Forest::from_tensors(file)?))),
     ("discriminant", |file| Ok(Box::new(Discriminant::from_tensors(file)?))),
     ("gaussian_nb", |file| Ok(Box::new(GaussianNb::from_tensors(file)?))),
 ];
@@ -193,9 +201,6 @@ pub enum LearnError {
     /// A support vector machine.
     #[error(transparent)]
     Svc(SvcError),
-    /// A linear support vector machine.
-    #[error(transparent)]
-    LinearSvc(LinearSvcError),
     /// A kernel's features.
     #[error(transparent)]
     KernelMap(KernelMapError),
@@ -225,15 +230,6 @@ impl From<SvcError> for LearnError {
     }
 }
 
-impl From<LinearSvcError> for LearnError {
-    fn from(error: LinearSvcError) -> Self {
-        match error {
-            LinearSvcError::Interrupted => LearnError::Interrupted,
-            error => LearnError::LinearSvc(error),
-        }
-    }
-}
-
 impl From<KernelMapError> for LearnError {
     fn from(error: KernelMapError) -> Self {
         match error {
@@ -258,7 +254,6 @@ impl LearnError {
         match self {
             LearnError::Input(error) => error.hint(),
             LearnError::Svc(error) => error.hint(),
-            LearnError::LinearSvc(error) => error.hint(),
             LearnError::KernelMap(error) => error.hint(),
             LearnError::Selection(error) => error.hint(),
             LearnError::Interrupted

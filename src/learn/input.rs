@@ -43,9 +43,7 @@ pub enum InputError {
         n_samples: usize,
     },
     /// All samples that count are of one class.
-    #[error(
-        "all {n_samples} samples that count are of class {class}, at least two classes are needed"
-    )]
+    #[error("all {n_samples} samples are of class {class}, at least two classes are needed")]
     OneClass {
         /// Samples that count.
         n_samples: usize,
@@ -99,6 +97,14 @@ pub enum InputError {
         found: usize,
         /// Most features.
         limit: usize,
+    },
+    /// A class has too few samples to hold some out and fit on others.
+    #[error("class {class} has {found} sample, at least 2 are needed to hold one out")]
+    TooFewToHoldOut {
+        /// Class.
+        class: usize,
+        /// Its samples that count.
+        found: usize,
     },
     /// The learner cannot weigh samples.
     #[error("`{learner}` takes no sample weights")]
@@ -296,7 +302,7 @@ mod tests {
             (check(&bytes, &labels, Some(&[0.0; 3])), "all 3 samples have weight 0"),
             (
                 check(&bytes, &labels, Some(&[0.0, 1.0, 1.0])),
-                "all 2 samples that count are of class 1, at least two classes are needed",
+                "all 2 samples are of class 1, at least two classes are needed",
             ),
             (
                 check(&Features::Bytes(Array2::zeros((0, 2))), &Array1::default(0), None),

@@ -3,11 +3,16 @@
 mod classifier;
 mod cost;
 pub mod discriminant;
+pub mod forest;
+pub mod gradient_boosting;
 mod input;
 pub mod kernel_map;
+pub mod kmeans;
+pub mod knn;
 pub mod linalg;
 pub mod linear_svm;
 mod log_scores;
+mod map_rows;
 pub mod model_selection;
 mod moments;
 pub mod naive_bayes;
@@ -17,6 +22,7 @@ mod rows;
 pub mod scaling;
 pub mod svm;
 mod transformer;
+pub mod tree;
 mod whitening;
 
 use linfa::dataset::Records;

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::LearnError;
 use super::input::InputError;
 use super::linalg::add_gram;
-use super::rows::{real_rows, stop_if};
+use super::map_rows::{real_rows, stop_if};
 use crate::data::{Features, Labels};
 use crate::kernels::Cpu;
 use crate::kernels::bytes::{ByteGram, GRAM_MAX_ROWS};

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::input::{check_rows, check_samples};
+use super::map_rows::map_rows;
 use super::moments::{Grouped, Variances, is_constant};
-use super::rows::map_rows;
 use super::{LearnError, Samples, Transformer};
 use crate::data::{Features, TensorFile, TensorFileError};
 use crate::progress::Progress;

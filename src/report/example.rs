@@ -60,6 +60,8 @@ pub(crate) fn run_output() -> RunOutput {
             n_features: row.4,
             n_train: None,
             series: None,
+            reported: None,
+            cell: None,
             accuracy: found.accuracy,
             accuracy_ci95: found.accuracy_ci95,
             macro_precision: found.macro_average.precision,

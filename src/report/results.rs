@@ -116,6 +116,12 @@ pub struct ModelResult {
     /// Name of the models that differ from this one in `n_train` alone; absent if there are none.
     #[serde(default)]
     pub series: Option<String>,
+    /// Accuracy published for this model; absent if the pipeline file names none.
+    #[serde(default)]
+    pub reported: Option<f64>,
+    /// Its place in the table of a matrix; absent for a stage written by itself.
+    #[serde(default)]
+    pub cell: Option<MatrixCell>,
     /// Share of test images labelled right.
     pub accuracy: f64,
     /// Wilson 95 % interval of the accuracy.
@@ -148,6 +154,15 @@ pub struct ModelResult {
     pub peak_rss_bytes: Option<u64>,
     /// What only this kind of model has: support vectors, gap, epochs, parameters.
     pub details: Map<String, Value>,
+}
+
+/// Where a model stands in the table of learners by inputs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatrixCell {
+    /// The learner.
+    pub row: String,
+    /// The input.
+    pub column: String,
 }
 
 /// A paired test of two models on the same test images.

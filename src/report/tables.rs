@@ -41,6 +41,7 @@ pub fn results_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
         column!("input", |_run, model| model.input.as_str()),
         column!("n_features", |_run, model| model.n_features as u64),
         column!("accuracy", |_run, model| model.accuracy),
+        column!("reported", |_run, model| model.reported),
         column!("accuracy_lo95", |_run, model| model.accuracy_ci95[0]),
         column!("accuracy_hi95", |_run, model| model.accuracy_ci95[1]),
         column!("macro_precision", |_run, model| model.macro_precision),
@@ -99,6 +100,11 @@ pub fn summary_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
             let [lo, hi] = model.accuracy_ci95;
             format!("{} [{}, {}]", share(model.accuracy), share(lo), share(hi))
         }),
+    ]);
+    if rows.iter().any(|(_, model)| model.reported.is_some()) {
+        columns.push(column("reported", &|_, model| model.reported.map_or("–".to_owned(), share)));
+    }
+    columns.extend([
         column("macro F1", &|_, model| share(model.macro_f1)),
         column("fit", &|_, model| seconds(model.fit_seconds)),
         column("predict images/s", &|run, model| rate(run.images_per_second(model))),

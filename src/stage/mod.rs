@@ -18,6 +18,8 @@ mod forecast;
 mod fourier;
 mod gaussian_nb;
 mod hog;
+mod kmeans;
+mod knn;
 mod linear_svm;
 mod nystroem;
 mod pca;
@@ -68,6 +70,8 @@ pub static KINDS: &[&Kind] = &[
     &random_projection::RANDOM_PROJECTION,
     &nystroem::NYSTROEM,
     &fourier::FOURIER,
+    &knn::KNN,
+    &kmeans::KMEANS,
     &svm::SVM,
     &svm_file::SVM_FILE,
     &linear_svm::LINEAR_SVM,
@@ -82,6 +86,8 @@ pub type BuildLearner = fn(&Map<String, Value>) -> Result<Box<dyn Learner>, Lear
 
 /// Kinds that fit a classifier to the rows of their input `data`, with the learner that does it.
 pub static LEARNERS: &[(&Kind, BuildLearner)] = &[
+    (&knn::KNN, knn::learner),
+    (&kmeans::KMEANS, kmeans::learner),
     (&svm::SVM, svm::learner),
     (&linear_svm::LINEAR_SVM, linear_svm::learner),
     (&discriminant::DISCRIMINANT, discriminant::learner),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::bench::{self, svm};
+use crate::bench::{self, INTELEX, SCIKIT_LEARN};
 use crate::cli::observer::Terminal;
 use crate::cli::outcome::UsageError;
 use crate::cli::target::{check_directory, sources};
@@ -24,12 +24,42 @@ pub(super) struct SvmArgs {
     /// Penalty of a margin violation, above 0.
     #[arg(long, default_value_t = 10.0, value_parser = positive)]
     pub c: f64,
-    /// Engines [default: native,linfa, and the peers if a Python is named].
-    #[arg(long, value_delimiter = ',', value_enum)]
-    engines: Option<Vec<Engine>>,
-    /// Python that has scikit-learn, and scikit-learn-intelex for the engine of that name.
-    #[arg(long, value_name = "PATH")]
-    pub peer_python: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Arguments of `bench knn`.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    pipeline bench knn\n  \
+    pipeline bench knn --metrics manhattan --sizes 10000,60000 --engines native\n  \
+    pipeline bench knn --peer-python ./venv/bin/python --json")]
+pub(super) struct KnnArgs {
+    /// Distances between images.
+    #[arg(long, value_delimiter = ',', value_enum, default_values = ["euclidean", "manhattan"])]
+    pub metrics: Vec<Metric>,
+    /// Neighbours that vote.
+    #[arg(short, long, value_name = "K", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub k: u32,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Arguments of `bench forest`.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    pipeline bench forest\n  \
+    pipeline bench forest --criteria entropy --trees 300 --engines native\n  \
+    pipeline bench forest --peer-python ./venv/bin/python --json")]
+pub(super) struct ForestArgs {
+    /// What a split should lessen.
+    #[arg(long, value_delimiter = ',', value_enum, default_values = ["gini"])]
+    pub criteria: Vec<Criterion>,
+    /// Trees of a forest.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub trees: u32,
     #[command(flatten)]
     pub common: Common,
 }
@@ -37,10 +67,16 @@ pub(super) struct SvmArgs {
 /// What the bench of any learner takes.
 #[derive(clap::Args)]
 pub(super) struct Common {
+    /// Engines [default: native,linfa, and the peers if a Python is named].
+    #[arg(long, value_delimiter = ',', value_enum)]
+    engines: Option<Vec<Engine>>,
+    /// Python that has scikit-learn, and scikit-learn-intelex for the engine of that name.
+    #[arg(long, value_name = "PATH")]
+    pub peer_python: Option<PathBuf>,
     /// Numbers of training images [default: 1000,2000,5000,10000,20000,60000 as far as they go].
     #[arg(long, value_delimiter = ',', value_name = "N,…")]
     sizes: Option<Vec<usize>>,
-    /// Recorded fits of each size, kernel and engine, engines in turn.
+    /// Recorded fits of each size, variant and engine, engines in turn.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub repeats: u16,
     /// Give up a fit after this time; larger sizes of that engine are then foretold, not run.
@@ -77,6 +113,19 @@ pub(super) enum Kernel {
     Sigmoid,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Metric {
+    Euclidean,
+    Manhattan,
+    Cosine,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Criterion {
+    Gini,
+    Entropy,
+}
+
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 pub(super) enum Engine {
     Native,
@@ -95,7 +144,7 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-impl SvmArgs {
+impl Common {
     /// The engines asked for, or all that can be had.
     pub fn engines(&self) -> anyhow::Result<Vec<Engine>> {
         let mut engines: Vec<Engine> = Vec::new();
@@ -117,9 +166,7 @@ impl SvmArgs {
         }
         Ok(engines)
     }
-}
 
-impl Common {
     /// The data set; a name that does not exist is a wrong command line.
     pub fn load(&self, terminal: &Terminal) -> anyhow::Result<Dataset> {
         if let Err(error) = data::registry::check_name(&self.dataset) {
@@ -151,8 +198,8 @@ impl Engine {
     pub fn library(self) -> Option<bench::Library> {
         match self {
             Engine::Native | Engine::Linfa => None,
-            Engine::ScikitLearn => Some(svm::SCIKIT_LEARN),
-            Engine::ScikitLearnIntelex => Some(svm::INTELEX),
+            Engine::ScikitLearn => Some(SCIKIT_LEARN),
+            Engine::ScikitLearnIntelex => Some(INTELEX),
         }
     }
 }

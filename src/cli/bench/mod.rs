@@ -8,14 +8,19 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use clap::ValueEnum;
+use serde_json::{Map, Value, json};
+
 use super::machine;
 use super::observer::Terminal;
 use super::run_place::{check_writable, command_line, run_name};
 use super::target::set_threads;
-use crate::bench::{self, BenchData, Event, Library, Options, Python, Subject, svm};
+use crate::bench::{
+    self, BenchData, BenchLearner, Event, FOREST, KNN, Library, Options, Python, SVM, Subject,
+};
 use crate::cache::Store;
 use crate::report::{self, BENCH_SCHEMA, BenchResults, EngineCard};
-use args::{Common, Engine, SvmArgs, word};
+use args::{Common, Engine, ForestArgs, KnnArgs, SvmArgs, word};
 
 /// Arguments of `bench`.
 #[derive(clap::Args)]
@@ -28,27 +33,47 @@ pub struct Args {
 enum Learner {
     /// Support vector machines: native, linfa, scikit-learn (LIBSVM), scikit-learn-intelex (oneDAL).
     Svm(SvmArgs),
+    /// k nearest neighbours: native, linfa (k-d tree), scikit-learn, scikit-learn-intelex.
+    Knn(KnnArgs),
+    /// Random forests: native, linfa, scikit-learn, scikit-learn-intelex.
+    Forest(ForestArgs),
 }
 
 /// Times engines, writes the run directory, prints the tables.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let Learner::Svm(args) = args.learner;
-    run_svm(&args)
+    match &args.learner {
+        Learner::Svm(args) => {
+            let fixed = Map::from_iter([("c".to_owned(), json!(args.c))]);
+            run_learner(&SVM, &args.kernels, fixed, &args.common)
+        }
+        Learner::Knn(args) => {
+            let fixed = Map::from_iter([("n_neighbors".to_owned(), json!(args.k))]);
+            run_learner(&KNN, &args.metrics, fixed, &args.common)
+        }
+        Learner::Forest(args) => {
+            let fixed = Map::from_iter([("n_estimators".to_owned(), json!(args.trees))]);
+            run_learner(&FOREST, &args.criteria, fixed, &args.common)
+        }
+    }
 }
 
-fn run_svm(args: &SvmArgs) -> anyhow::Result<()> {
-    let engines = args.engines()?;
-    let session = Session::start(&args.common, svm::NAME)?;
+fn run_learner(
+    learner: &'static BenchLearner,
+    variants: &[impl ValueEnum],
+    fixed: Map<String, Value>,
+    common: &Common,
+) -> anyhow::Result<()> {
+    let engines = common.engines()?;
+    let session = Session::start(common, learner.name)?;
     let libraries: Vec<_> = engines.iter().filter_map(|engine| engine.library()).collect();
-    let python = session.python(args.peer_python.as_deref(), &libraries)?;
+    let python = session.python(common.peer_python.as_deref(), &libraries)?;
     let engines = engines.iter().filter_map(|engine| match engine {
-        Engine::Native => Some(svm::Engine::Native),
-        Engine::Linfa => Some(svm::Engine::Linfa),
-        peer => Some(svm::Engine::Peer(peer.library()?, python.clone()?)),
+        Engine::Native => Some(bench::Engine::Native),
+        Engine::Linfa => Some(bench::Engine::Linfa),
+        peer => Some(bench::Engine::Peer(peer.library()?, python.clone()?)),
     });
-    let kernels: Vec<String> = args.kernels.iter().map(word).collect();
-    let subject =
-        svm::subject(&kernels, args.c, engines.collect(), &session.data, args.common.seed);
+    let variants: Vec<String> = variants.iter().map(word).collect();
+    let subject = learner.subject(&variants, &fixed, engines.collect(), &session.data, common.seed);
     session.run(subject)
 }
 

@@ -6,9 +6,9 @@
 //! A sample at a bound whose gradient points outward beyond the last sweep's extremes leaves the
 //! active ones; once these are optimal all return.
 
-use super::params::LinearSvcError;
 use super::problem::{Problem, Solution};
 use crate::data::Rng;
+use crate::learn::LearnError;
 
 /// Steps shorter than this in gradient change nothing.
 const NEGLIGIBLE: f64 = 1e-12;
@@ -19,13 +19,13 @@ const NEGLIGIBLE: f64 = 1e-12;
 /// final one, so a solution that misses `tol` is swept on with a stricter aim.
 ///
 /// # Errors
-/// [`LinearSvcError::Interrupted`]
+/// [`LearnError::Interrupted`]
 pub(super) fn solve(
     problem: &Problem,
     tol: f64,
     max_iter: u64,
     mut rng: Rng,
-) -> Result<Solution, LinearSvcError> {
+) -> Result<Solution, LearnError> {
     let mut state = State::new(problem)?;
     let mut aim = tol;
     loop {
@@ -51,7 +51,7 @@ struct State {
 }
 
 impl State {
-    fn new(problem: &Problem) -> Result<Self, LinearSvcError> {
+    fn new(problem: &Problem) -> Result<Self, LearnError> {
         let n_features = problem.rows.n_features();
         let mut row = vec![0.0; n_features + 1];
         let mut q_diag = Vec::with_capacity(problem.len());
@@ -77,7 +77,7 @@ impl State {
         aim: f64,
         max_iter: u64,
         rng: &mut Rng,
-    ) -> Result<(), LinearSvcError> {
+    ) -> Result<(), LearnError> {
         let n = problem.len();
         let mut n_active = n;
         // Extremes of the last sweep, beyond which a sample at a bound is left out.

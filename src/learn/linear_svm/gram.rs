@@ -2,10 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::params::LinearSvcError;
 use super::problem::stop_if;
-use super::rows::Rows;
 use crate::kernels::gemm::{Mat, gemm};
+use crate::learn::LearnError;
+use crate::learn::rows::Rows;
 use crate::progress::Progress;
 
 /// Columns of a block of the matrix: a block is small enough to stay near the core, large enough for
@@ -49,7 +49,7 @@ impl Gram {
     /// Adds `sign` times the rows `idx`, the `i`-th with the factor `factors[i]`, or 1 without.
     ///
     /// # Errors
-    /// [`LinearSvcError::Interrupted`]
+    /// [`LearnError::Interrupted`]
     pub fn add(
         &mut self,
         rows: &Rows,
@@ -57,7 +57,7 @@ impl Gram {
         factors: Option<&[f32]>,
         sign: f64,
         progress: &dyn Progress,
-    ) -> Result<(), LinearSvcError> {
+    ) -> Result<(), LearnError> {
         let n = self.n;
         let at = blocks_of(n);
         self.blocks.par_iter_mut().zip(at).try_for_each(|(block, (band, column))| {

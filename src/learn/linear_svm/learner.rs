@@ -15,7 +15,7 @@ impl Learner for LinearSvcValidParams {
         seed: u64,
         progress: &dyn Progress,
     ) -> Result<Box<dyn Classifier>, LearnError> {
-        Ok(Box::new(self.fit_with(samples, seed, progress)?))
+        Ok(Box::new(self.fit_model(samples, seed, progress)?))
     }
 }
 

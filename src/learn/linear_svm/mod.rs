@@ -8,12 +8,10 @@ mod multiclass;
 mod newton;
 mod params;
 mod problem;
-mod rows;
 #[cfg(test)]
 mod tests;
 
 pub use model::{LinearReport, LinearSvc, ProblemReport};
 pub use params::{
-    LinearSvcError, LinearSvcParams, LinearSvcValidParams, Loss, MultiClass, NEWTON_MAX_FEATURES,
-    Solver,
+    LinearSvcParams, LinearSvcValidParams, Loss, MultiClass, NEWTON_MAX_FEATURES, Solver,
 };

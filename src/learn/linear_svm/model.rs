@@ -1,16 +1,16 @@
 //! The fitted classifier: prediction, report, storage.
 
-use linfa::traits::{Predict, PredictInplace};
 use ndarray::{Array1, Array2, ArrayView1};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::params::{LinearSvcError, Loss, MultiClass, Solver};
+use super::params::{Loss, MultiClass, Solver};
 use super::problem::stop_if;
-use super::rows::Rows;
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
-use crate::learn::input::{first_not_finite, row_major};
+use crate::learn::LearnError;
+use crate::learn::input::check_rows;
+use crate::learn::rows::Rows;
 use crate::progress::{Progress, Silent};
 
 /// Samples predicted between two looks at [`Progress::interrupted`].
@@ -107,7 +107,7 @@ impl LinearSvc {
     ///
     /// # Errors
     /// Samples with another number of features than those of the fit, or not finite.
-    pub fn raw_decision(&self, features: &Features) -> Result<Array2<f64>, LinearSvcError> {
+    pub fn raw_decision(&self, features: &Features) -> Result<Array2<f64>, LearnError> {
         self.raw_decision_with(features, &Silent)
     }
 
@@ -115,15 +115,8 @@ impl LinearSvc {
         &self,
         features: &Features,
         progress: &dyn Progress,
-    ) -> Result<Array2<f64>, LinearSvcError> {
-        let features = row_major(features);
-        let (found, expected) = (features.n_features(), self.coef.ncols());
-        if found != expected {
-            return Err(LinearSvcError::FeatureMismatch { found, expected });
-        }
-        if let Some((row, column, found)) = first_not_finite(&features) {
-            return Err(LinearSvcError::NotFinite { row, column, found });
-        }
+    ) -> Result<Array2<f64>, LearnError> {
+        let features = check_rows(features, self.coef.ncols())?;
         let rows = Rows::new(&features);
         let n_problems = self.coef.nrows();
         let mut decisions = Array2::zeros((features.n_samples(), n_problems));
@@ -133,14 +126,14 @@ impl LinearSvc {
             stop_if(progress)?;
             for (within, line) in lines.chunks_exact_mut(n_problems).enumerate() {
                 let row = chunk * CHUNK + within;
-                let weights = coefficients.chunks_exact(expected);
+                let weights = coefficients.chunks_exact(self.coef.ncols());
                 for ((decision, weights), intercept) in
                     line.iter_mut().zip(weights).zip(&self.intercept)
                 {
                     *decision = rows.scale().mul_add(rows.dot(row, weights), *intercept);
                 }
             }
-            Ok::<(), LinearSvcError>(())
+            Ok::<(), LearnError>(())
         })?;
         Ok(decisions)
     }
@@ -151,7 +144,7 @@ impl LinearSvc {
     ///
     /// # Errors
     /// As [`LinearSvc::raw_decision`].
-    pub fn decision_function(&self, features: &Features) -> Result<Array2<f64>, LinearSvcError> {
+    pub fn decision_function(&self, features: &Features) -> Result<Array2<f64>, LearnError> {
         self.decision_function_with(features, &Silent)
     }
 
@@ -159,7 +152,7 @@ impl LinearSvc {
         &self,
         features: &Features,
         progress: &dyn Progress,
-    ) -> Result<Array2<f64>, LinearSvcError> {
+    ) -> Result<Array2<f64>, LearnError> {
         let raw = self.raw_decision_with(features, progress)?;
         let n_classes = self.classes.len();
         if n_classes > 2 && self.report.multi_class == MultiClass::Ovr {
@@ -188,19 +181,19 @@ impl LinearSvc {
     ///
     /// # Errors
     /// As [`LinearSvc::raw_decision`].
-    pub fn predict_labels(&self, features: &Features) -> Result<Labels, LinearSvcError> {
+    pub fn predict_labels(&self, features: &Features) -> Result<Labels, LearnError> {
         self.predict_labels_with(features, &Silent)
     }
 
     /// As [`LinearSvc::predict_labels`], until the user asks to stop.
     ///
     /// # Errors
-    /// As there, or [`LinearSvcError::Interrupted`].
+    /// As there, or [`LearnError::Interrupted`].
     pub fn predict_labels_with(
         &self,
         features: &Features,
         progress: &dyn Progress,
-    ) -> Result<Labels, LinearSvcError> {
+    ) -> Result<Labels, LearnError> {
         let scores = self.decision_function_with(features, progress)?;
         let winner = |scores: ArrayView1<f64>| {
             let mut best = 0;
@@ -230,7 +223,7 @@ impl LinearSvc {
     ///
     /// # Errors
     /// If a part is missing or parts do not fit together.
-    pub fn from_tensors(mut file: TensorFile<'static>) -> Result<Self, LinearSvcError> {
+    pub fn from_tensors(mut file: TensorFile<'static>) -> Result<Self, LearnError> {
         let malformed = |what: &str| TensorFileError::Malformed(what.to_owned());
         let read = |name: &str| file.document.get(name).cloned().unwrap_or_default();
         let classes: Vec<usize> = serde_json::from_value(read("classes"))
@@ -261,27 +254,4 @@ impl LinearSvc {
 /// Pairs of classes in the order of the rows of one-vs-one.
 pub(super) fn pairs(n_classes: usize) -> impl Iterator<Item = (usize, usize)> {
     (0..n_classes).flat_map(move |first| (first + 1..n_classes).map(move |second| (first, second)))
-}
-
-impl PredictInplace<Features, Labels> for LinearSvc {
-    /// # Panics
-    /// Where [`LinearSvc::predict_labels`] gives an error: linfa's trait has no way to tell it.
-    fn predict_inplace<'a>(&'a self, x: &'a Features, y: &mut Labels) {
-        match self.predict_labels(x) {
-            Ok(labels) => *y = labels,
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    fn default_target(&self, x: &Features) -> Labels {
-        Labels::zeros(x.n_samples())
-    }
-}
-
-impl Predict<&Features, Labels> for LinearSvc {
-    fn predict(&self, x: &Features) -> Labels {
-        let mut labels = self.default_target(x);
-        self.predict_inplace(x, &mut labels);
-        labels
-    }
 }

@@ -2,38 +2,23 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use linfa::dataset::DatasetBase;
-use linfa::traits::Fit;
 use ndarray::{Array1, Array2};
 use rayon::prelude::*;
 
 use super::gram::Gram;
 use super::model::{LinearReport, LinearSvc, ProblemReport, pairs};
-use super::params::{LinearSvcError, LinearSvcValidParams, MultiClass, Solver};
+use super::params::{LinearSvcValidParams, MultiClass, Solver};
 use super::problem::{Problem, Solution, stop_if};
-use super::rows::Rows;
 use super::{dcd, newton};
-use crate::data::{Features, Labels, Rng};
-use crate::learn::Samples;
-use crate::learn::input::{first_not_finite, row_major};
+use crate::data::{Labels, Rng};
+use crate::learn::classifier::linfa_traits;
+use crate::learn::input::check_samples;
+use crate::learn::rows::Rows;
 use crate::learn::svm::ClassWeight;
-use crate::progress::{Progress, Silent};
+use crate::learn::{LearnError, Samples};
+use crate::progress::Progress;
 
-impl Fit<Features, Labels, LinearSvcError> for LinearSvcValidParams {
-    type Object = LinearSvc;
-
-    /// With seed 0 and the weights of the data set, if it has any.
-    fn fit(&self, dataset: &DatasetBase<Features, Labels>) -> Result<LinearSvc, LinearSvcError> {
-        let weights: Option<Vec<f64>> =
-            dataset.weights().map(|weights| weights.iter().map(|&w| f64::from(w)).collect());
-        let samples = Samples {
-            features: dataset.records(),
-            labels: dataset.targets(),
-            weights: weights.as_deref(),
-        };
-        self.fit_with(samples, 0, &Silent)
-    }
-}
+linfa_traits!(LinearSvcValidParams, LinearSvc);
 
 /// One row of the coefficients: positive class against a negative one or all others, as positions in
 /// the classes that occur.
@@ -44,28 +29,25 @@ impl LinearSvcValidParams {
     /// threads; the seed orders the samples of coordinate descent.
     ///
     /// # Errors
-    /// Samples that cannot be fitted, or [`LinearSvcError::Interrupted`].
+    /// Samples that cannot be fitted, or [`LearnError::Interrupted`].
     ///
     /// # Cost
     /// Newton: some ten passes over the rows a problem, and the outer products of rows that become
     /// or cease to be support vectors, `n_features^2 / 2` multiplications each. Coordinate descent:
     /// as many passes as it takes, up to `max_iter`.
-    pub fn fit_with(
+    pub fn fit_model(
         &self,
         samples: Samples,
         seed: u64,
         progress: &dyn Progress,
-    ) -> Result<LinearSvc, LinearSvcError> {
-        let (features, labels) = (row_major(samples.features), samples.labels);
-        let weights = check(&features, labels, samples.weights)?;
+    ) -> Result<LinearSvc, LearnError> {
+        let checked = check_samples(&samples, 2)?;
+        let (features, labels) = (checked.features, samples.labels);
         stop_if(progress)?;
+        let weights = samples.weights.map_or_else(|| vec![1.0; labels.len()], <[f64]>::to_vec);
         let counted: Vec<usize> = (0..labels.len()).filter(|&row| weights[row] > 0.0).collect();
-        let mut classes: Vec<usize> = counted.iter().map(|&row| labels[row]).collect();
-        classes.sort_unstable();
-        classes.dedup();
-        if let [class] = classes[..] {
-            return Err(LinearSvcError::OneClass { n_samples: counted.len(), class });
-        }
+        let present = |&class: &usize| checked.is_present[class];
+        let classes: Vec<usize> = (0..checked.n_classes).filter(present).collect();
         let solver = self.solver_for(counted.len(), features.n_features())?;
         let rows = Rows::new(&features);
         let setting = Setting { params: self, rows, labels, weights, counted, classes, solver };
@@ -86,7 +68,7 @@ impl LinearSvcValidParams {
                 progress.update(done, setting.n_problems(), &note);
                 Ok(solution)
             })
-            .collect::<Result<Vec<_>, LinearSvcError>>()?;
+            .collect::<Result<Vec<_>, LearnError>>()?;
         Ok(setting.assemble(&sides, &solutions))
     }
 }
@@ -117,7 +99,7 @@ impl Setting<'_> {
         &self,
         sides: &[Sides],
         progress: &dyn Progress,
-    ) -> Result<Option<Gram>, LinearSvcError> {
+    ) -> Result<Option<Gram>, LearnError> {
         if self.solver != Solver::Newton || sides[0].1.is_some() {
             return Ok(None);
         }
@@ -132,7 +114,7 @@ impl Setting<'_> {
         shared: Option<&Gram>,
         seed: u64,
         progress: &dyn Progress,
-    ) -> Result<Solution, LinearSvcError> {
+    ) -> Result<Solution, LearnError> {
         let params = self.params;
         let positive = self.classes[positive];
         let negative = negative.map(|class| self.classes[class]);
@@ -215,36 +197,4 @@ impl Setting<'_> {
         };
         LinearSvc::new(self.classes, coef, intercept, report)
     }
-}
-
-/// The weight of each sample.
-fn check(
-    features: &Features,
-    labels: &Labels,
-    weights: Option<&[f64]>,
-) -> Result<Vec<f64>, LinearSvcError> {
-    let (n_samples, n_features) = (features.n_samples(), features.n_features());
-    if n_samples == 0 || n_features == 0 {
-        return Err(LinearSvcError::Empty { n_samples, n_features });
-    }
-    if labels.len() != n_samples {
-        let found = labels.len();
-        return Err(LinearSvcError::LengthMismatch { n_samples, what: "labels", found });
-    }
-    let weights = weights.map_or_else(|| vec![1.0; n_samples], <[f64]>::to_vec);
-    if weights.len() != n_samples {
-        let found = weights.len();
-        return Err(LinearSvcError::LengthMismatch { n_samples, what: "weights", found });
-    }
-    let usable = |weight: &f64| *weight >= 0.0 && weight.is_finite();
-    if let Some(row) = weights.iter().position(|weight| !usable(weight)) {
-        return Err(LinearSvcError::BadWeight { row, found: weights[row] });
-    }
-    if weights.iter().all(|&weight| weight == 0.0) {
-        return Err(LinearSvcError::NoWeight { n_samples });
-    }
-    if let Some((row, column, found)) = first_not_finite(features) {
-        return Err(LinearSvcError::NotFinite { row, column, found });
-    }
-    Ok(weights)
 }

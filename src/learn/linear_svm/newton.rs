@@ -15,8 +15,8 @@
 use ndarray::Array2;
 
 use super::gram::Gram;
-use super::params::LinearSvcError;
 use super::problem::{Problem, Solution};
+use crate::learn::LearnError;
 use crate::learn::linalg::solve_positive_definite;
 
 /// The line search ends at this share of the first slope: as good as exact.
@@ -43,13 +43,13 @@ struct Hessian<'a> {
 /// samples of the problem, if they are at hand; read only if all `C_i` are equal.
 ///
 /// # Errors
-/// [`LinearSvcError::Interrupted`]
+/// [`LearnError::Interrupted`]
 pub(super) fn solve(
     problem: &Problem,
     all: Option<&Gram>,
     tol: f64,
     max_iter: u64,
-) -> Result<Solution, LinearSvcError> {
+) -> Result<Solution, LearnError> {
     let n = problem.len();
     let mut hessian = Hessian::new(problem, all)?;
     let mut w = vec![0.0; problem.rows.n_features() + 1];
@@ -89,7 +89,7 @@ pub(super) fn solve(
 }
 
 /// Largest `|x_i|`.
-fn radius(problem: &Problem) -> Result<f64, LinearSvcError> {
+fn radius(problem: &Problem) -> Result<f64, LearnError> {
     let mut row = vec![0.0; problem.rows.n_features() + 1];
     let mut largest = 0.0;
     for i in 0..problem.len() {
@@ -148,7 +148,7 @@ fn line_search(
 }
 
 impl<'a> Hessian<'a> {
-    fn new(problem: &'a Problem<'a>, all: Option<&Gram>) -> Result<Self, LinearSvcError> {
+    fn new(problem: &'a Problem<'a>, all: Option<&Gram>) -> Result<Self, LearnError> {
         let c = problem.c.iter().copied().fold(0.0, f64::max);
         let uniform = problem.c.iter().all(|&one| one == c);
         let factors = (!uniform).then(|| problem.c.iter().map(|&one| (one / c) as f32).collect());
@@ -160,7 +160,7 @@ impl<'a> Hessian<'a> {
     }
 
     /// Makes the sum that of the active rows: by what changed, or anew if that is less.
-    fn hold(&mut self, margins: &[f64]) -> Result<(), LinearSvcError> {
+    fn hold(&mut self, margins: &[f64]) -> Result<(), LearnError> {
         let active: Vec<bool> = margins.iter().map(|&margin| margin < 1.0).collect();
         let at = |wanted: &dyn Fn(usize) -> bool| -> Vec<usize> {
             (0..active.len()).filter(|&i| wanted(i)).collect()
@@ -179,7 +179,7 @@ impl<'a> Hessian<'a> {
         Ok(())
     }
 
-    fn add(&mut self, samples: &[usize], sign: f64) -> Result<(), LinearSvcError> {
+    fn add(&mut self, samples: &[usize], sign: f64) -> Result<(), LearnError> {
         let problem = self.problem;
         let idx: Vec<usize> = samples.iter().map(|&i| problem.idx[i]).collect();
         let factors: Option<Vec<f32>> =

@@ -1,9 +1,10 @@
-//! Parameters of the classifier, their check, and everything that can go wrong.
+//! Parameters of the classifier and their check.
 
 use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 
 use crate::learn::svm::ClassWeight;
+use crate::learn::{LearnError, ParamError};
 
 /// What a margin violation `v = max(0, 1 - y f(x))` costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,18 +151,19 @@ impl LinearSvcValidParams {
     /// The algorithm for samples of this shape.
     ///
     /// # Errors
-    /// [`LinearSvcError::TooManyFeaturesForNewton`]
+    /// [`LearnError::Param`]: too many features for Newton's method.
     pub(super) fn solver_for(
         &self,
         n_samples: usize,
         n_features: usize,
-    ) -> Result<Solver, LinearSvcError> {
+    ) -> Result<Solver, LearnError> {
         let applies = n_features <= NEWTON_MAX_FEATURES;
         match (self.solver, self.loss) {
-            (Solver::Newton, _) if !applies => Err(LinearSvcError::TooManyFeaturesForNewton {
-                found: n_features,
-                limit: NEWTON_MAX_FEATURES,
-            }),
+            (Solver::Newton, _) if !applies => {
+                let limit = NEWTON_MAX_FEATURES;
+                let expected = format!("`auto` or `dcd` with more than {limit} features");
+                Err(ParamError::new("solver", expected, "`newton`").into())
+            }
             (Solver::Auto, Loss::SquaredHinge) if applies && n_samples > n_features => {
                 Ok(Solver::Newton)
             }
@@ -173,165 +175,36 @@ impl LinearSvcValidParams {
 
 impl ParamGuard for LinearSvcParams {
     type Checked = LinearSvcValidParams;
-    type Error = LinearSvcError;
+    type Error = LearnError;
 
-    fn check_ref(&self) -> Result<&LinearSvcValidParams, LinearSvcError> {
+    fn check_ref(&self) -> Result<&LinearSvcValidParams, LearnError> {
         for (name, found) in
             [("c", self.0.c), ("intercept_scaling", self.0.intercept_scaling), ("tol", self.0.tol)]
         {
             if !(found > 0.0 && found.is_finite()) {
-                return Err(LinearSvcError::NotPositive { name, found });
+                return Err(ParamError::new(name, "a finite number above 0", found).into());
             }
         }
         if let ClassWeight::PerClass(weights) = &self.0.class_weight {
             for &(class, found) in weights {
                 if !(found > 0.0 && found.is_finite()) {
-                    return Err(LinearSvcError::BadClassWeight { class, found });
+                    let expected = format!("a finite number above 0 for class {class}");
+                    return Err(ParamError::new("class_weight", expected, found).into());
                 }
             }
         }
         if self.0.max_iter == 0 {
-            return Err(LinearSvcError::NoIteration);
+            return Err(ParamError::new("max_iter", "at least 1", 0).into());
         }
         if self.0.solver == Solver::Newton && self.0.loss == Loss::Hinge {
-            return Err(LinearSvcError::NewtonNeedsSquaredHinge);
+            let expected = "`auto` or `dcd` where `loss` is `hinge`";
+            return Err(ParamError::new("solver", expected, "`newton`").into());
         }
         Ok(&self.0)
     }
 
-    fn check(self) -> Result<LinearSvcValidParams, LinearSvcError> {
+    fn check(self) -> Result<LinearSvcValidParams, LearnError> {
         self.check_ref()?;
         Ok(self.0)
-    }
-}
-
-/// Why a classifier could not be fitted, stored or read.
-#[derive(Debug, thiserror::Error)]
-pub enum LinearSvcError {
-    /// A parameter must be above 0.
-    #[error("`{name}` must be a finite number above 0, found {found}")]
-    NotPositive {
-        /// Parameter.
-        name: &'static str,
-        /// Value found.
-        found: f64,
-    },
-    /// The weight of a class must be above 0.
-    #[error("weight of class {class} must be a finite number above 0, found {found}")]
-    BadClassWeight {
-        /// Class.
-        class: usize,
-        /// Weight found.
-        found: f64,
-    },
-    /// No iteration is allowed.
-    #[error("`max_iter` must be at least 1, found 0")]
-    NoIteration,
-    /// The hinge has no second derivative.
-    #[error("solver `newton` needs the loss `squared_hinge`, found `hinge`")]
-    NewtonNeedsSquaredHinge,
-    /// The matrix of second derivatives would be too large.
-    #[error("solver `newton` takes up to {limit} features, found {found}")]
-    TooManyFeaturesForNewton {
-        /// Features found.
-        found: usize,
-        /// Most features.
-        limit: usize,
-    },
-    /// There is nothing to fit.
-    #[error("{n_samples} samples of {n_features} features, at least one of each is needed")]
-    Empty {
-        /// Rows found.
-        n_samples: usize,
-        /// Columns found.
-        n_features: usize,
-    },
-    /// Features do not belong with labels or weights.
-    #[error("{n_samples} samples but {found} {what}")]
-    LengthMismatch {
-        /// Rows of the features.
-        n_samples: usize,
-        /// `labels` or `weights`.
-        what: &'static str,
-        /// Their number.
-        found: usize,
-    },
-    /// A weight is negative, NaN or infinite.
-    #[error("weight of sample {row} must be finite and not negative, found {found}")]
-    BadWeight {
-        /// Sample.
-        row: usize,
-        /// Weight found.
-        found: f64,
-    },
-    /// No sample counts.
-    #[error("all {n_samples} samples have weight 0, at least two are needed that count")]
-    NoWeight {
-        /// Rows found.
-        n_samples: usize,
-    },
-    /// All samples that count are of one class.
-    #[error(
-        "all {n_samples} samples with a weight above 0 are of class {class}, at least two classes \
-         are needed"
-    )]
-    OneClass {
-        /// Samples that count.
-        n_samples: usize,
-        /// The only class.
-        class: usize,
-    },
-    /// A feature is NaN or infinite.
-    #[error("feature {column} of sample {row} is {found}")]
-    NotFinite {
-        /// Sample.
-        row: usize,
-        /// Feature.
-        column: usize,
-        /// Value found.
-        found: f32,
-    },
-    /// The samples to predict have another number of features than those of the fit.
-    #[error("samples have {found} features, the classifier expects {expected}")]
-    FeatureMismatch {
-        /// Features found.
-        found: usize,
-        /// Features of the fit.
-        expected: usize,
-    },
-    /// The user asked to stop.
-    #[error("interrupted")]
-    Interrupted,
-    /// linfa refused.
-    #[error("linfa: {0}")]
-    Linfa(String),
-    /// A stored model could not be read.
-    #[error(transparent)]
-    TensorFile(#[from] crate::data::TensorFileError),
-}
-
-impl From<linfa::Error> for LinearSvcError {
-    fn from(error: linfa::Error) -> Self {
-        LinearSvcError::Linfa(error.to_string())
-    }
-}
-
-impl LinearSvcError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            LinearSvcError::NewtonNeedsSquaredHinge
-            | LinearSvcError::TooManyFeaturesForNewton { .. } => {
-                Some("use solver `auto` or `dcd`".to_owned())
-            }
-            LinearSvcError::OneClass { .. } => Some("check how the samples were chosen".to_owned()),
-            LinearSvcError::NotFinite { .. } => Some(
-                "the stage that made the features diverged: lower its learning rate".to_owned(),
-            ),
-            LinearSvcError::FeatureMismatch { .. } => {
-                Some("make the features of both splits by the same stage".to_owned())
-            }
-            _ => None,
-        }
     }
 }

@@ -16,8 +16,9 @@
 //! | `G` | gradient of the negated dual, `m - 1 + D alpha` |
 //! | `PG` | `G` where `alpha` may move, its feasible part at a bound |
 
-use super::params::{LinearSvcError, Loss};
-use super::rows::Rows;
+use super::params::Loss;
+use crate::learn::LearnError;
+use crate::learn::rows::Rows;
 use crate::progress::Progress;
 
 /// Rows between two looks at [`Progress::interrupted`]: a few milliseconds.
@@ -72,8 +73,8 @@ impl Problem<'_> {
     /// `y_i <w, x_i>` of all samples.
     ///
     /// # Errors
-    /// [`LinearSvcError::Interrupted`]
-    pub fn margins(&self, w: &[f64]) -> Result<Vec<f64>, LinearSvcError> {
+    /// [`LearnError::Interrupted`]
+    pub fn margins(&self, w: &[f64]) -> Result<Vec<f64>, LearnError> {
         let mut margins = Vec::with_capacity(self.len());
         for i in 0..self.len() {
             self.stop_at(i)?;
@@ -85,8 +86,8 @@ impl Problem<'_> {
     /// `sum_i alpha_i y_i x_i`
     ///
     /// # Errors
-    /// [`LinearSvcError::Interrupted`]
-    pub fn weights(&self, alpha: &[f64]) -> Result<Vec<f64>, LinearSvcError> {
+    /// [`LearnError::Interrupted`]
+    pub fn weights(&self, alpha: &[f64]) -> Result<Vec<f64>, LearnError> {
         let mut w = vec![0.0; self.rows.n_features() + 1];
         for (i, &alpha) in alpha.iter().enumerate() {
             self.stop_at(i)?;
@@ -108,8 +109,8 @@ impl Problem<'_> {
     /// Both objectives and the violation of `alpha`, from nothing but `alpha` and the data.
     ///
     /// # Errors
-    /// [`LinearSvcError::Interrupted`]
-    pub fn judge(&self, alpha: &[f64], n_iterations: u64) -> Result<Solution, LinearSvcError> {
+    /// [`LearnError::Interrupted`]
+    pub fn judge(&self, alpha: &[f64], n_iterations: u64) -> Result<Solution, LearnError> {
         let w = self.weights(alpha)?;
         let margins = self.margins(&w)?;
         let half_square = 0.5 * w.iter().map(|w| w * w).sum::<f64>();
@@ -148,12 +149,12 @@ impl Problem<'_> {
     /// Asks at every [`STRIDE`]-th step whether to go on.
     ///
     /// # Errors
-    /// [`LinearSvcError::Interrupted`]
-    pub fn stop_at(&self, step: usize) -> Result<(), LinearSvcError> {
+    /// [`LearnError::Interrupted`]
+    pub fn stop_at(&self, step: usize) -> Result<(), LearnError> {
         if step.is_multiple_of(STRIDE) { stop_if(self.progress) } else { Ok(()) }
     }
 }
 
-pub(super) fn stop_if(progress: &dyn Progress) -> Result<(), LinearSvcError> {
-    if progress.interrupted() { Err(LinearSvcError::Interrupted) } else { Ok(()) }
+pub(super) fn stop_if(progress: &dyn Progress) -> Result<(), LearnError> {
+    if progress.interrupted() { Err(LearnError::Interrupted) } else { Ok(()) }
 }

@@ -36,7 +36,7 @@ fn fit_weighted(
     weights: Option<&[f64]>,
 ) -> LinearSvc {
     let samples = Samples { features, labels, weights };
-    params.clone().check().unwrap().fit_with(samples, 3, &Silent).unwrap()
+    params.clone().check().unwrap().fit_model(samples, 3, &Silent).unwrap()
 }
 
 fn fit(params: &LinearSvcParams, features: &Features, labels: &Labels) -> LinearSvc {

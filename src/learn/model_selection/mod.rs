@@ -15,5 +15,5 @@ pub use error::SelectionError;
 pub use folds::Folds;
 pub use halving::{Round, halving_rounds};
 pub use search::{Candidate, Judged, SearchOutcome, Strategy, search};
-pub(super) use validation::accuracy;
 pub use validation::{FoldScore, cross_validate};
+pub(super) use validation::{accuracy, in_folds};

@@ -35,12 +35,41 @@ pub fn cross_validate(
     seed: u64,
     progress: &dyn Progress,
 ) -> Result<Vec<FoldScore>, LearnError> {
+    in_folds(samples, folds, progress, |training, held_out, labels, part| {
+        let clock = Instant::now();
+        let classifier = learner.fit(training, seed, part)?;
+        let fit_seconds = clock.elapsed().as_secs_f64();
+        let clock = Instant::now();
+        let predicted = classifier.predict(held_out, &part.at_end())?;
+        Ok(FoldScore {
+            accuracy: accuracy(&predicted, labels),
+            fit_seconds,
+            score_seconds: clock.elapsed().as_secs_f64(),
+            warning: classifier.warning(),
+        })
+    })
+}
+
+/// Calls `judge` for every fold with the samples to fit on, the held-out rows and their labels.
+///
+/// # Errors
+/// What `judge` says, with its fold, or an interruption.
+/// # Panics   if `folds` are not of as many rows as `samples`
+pub(in crate::learn) fn in_folds<T>(
+    samples: Samples,
+    folds: &Folds,
+    progress: &dyn Progress,
+    judge: impl Fn(Samples, &Features, &Labels, &Part) -> Result<T, LearnError>,
+) -> Result<Vec<T>, LearnError> {
     assert_eq!(folds.n_samples(), samples.labels.len(), "folds of other samples");
     let n_folds = folds.n_folds();
     (0..n_folds)
         .map(|fold| {
             let part = Part::new(progress, fold, fold + 1, n_folds);
-            one_fold(learner, samples, folds, fold, seed, &part).map_err(|error| match error {
+            let training = OwnedSamples::select(samples, &folds.training(fold));
+            let held_out = OwnedSamples::select(samples, &folds.held_out(fold));
+            let judged = judge(training.as_samples(), &held_out.features, &held_out.labels, &part);
+            judged.map_err(|error| match error {
                 LearnError::Interrupted => LearnError::Interrupted,
                 error => {
                     let fold = fold + 1;
@@ -49,30 +78,6 @@ pub fn cross_validate(
             })
         })
         .collect()
-}
-
-fn one_fold(
-    learner: &dyn Learner,
-    samples: Samples,
-    folds: &Folds,
-    fold: usize,
-    seed: u64,
-    progress: &Part,
-) -> Result<FoldScore, LearnError> {
-    let training = OwnedSamples::select(samples, &folds.training(fold));
-    let clock = Instant::now();
-    let classifier = learner.fit(training.as_samples(), seed, progress)?;
-    let fit_seconds = clock.elapsed().as_secs_f64();
-    drop(training);
-    let held_out = OwnedSamples::select(samples, &folds.held_out(fold));
-    let clock = Instant::now();
-    let predicted = classifier.predict(&held_out.features, &progress.at_end())?;
-    Ok(FoldScore {
-        accuracy: accuracy(&predicted, &held_out.labels),
-        fit_seconds,
-        score_seconds: clock.elapsed().as_secs_f64(),
-        warning: classifier.warning(),
-    })
 }
 
 /// Share of equal labels.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
 use crate::learn::linalg::product_into;
 use crate::learn::log_scores::{labels_of, probabilities};
-use crate::learn::rows::{map_rows, shifted};
+use crate::learn::map_rows::{map_rows, shifted};
 use crate::learn::{Classifier, LearnError, Meaning, Scores};
 use crate::progress::Progress;
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::data::{Features, TensorFile, TensorFileError};
 use crate::learn::LearnError;
-use crate::learn::rows::affine_f32;
+use crate::learn::map_rows::affine_f32;
 use crate::progress::Progress;
 
 /// A fitted projection.

@@ -12,7 +12,7 @@ use super::model::{Svc, pair_idx, pairs};
 use super::params::SvcError;
 use super::support::{CHUNK, ClassSupport, PackedSupport};
 use crate::data::{Features, Labels};
-use crate::learn::input::first_not_finite;
+use crate::learn::input::check_rows;
 use crate::progress::{Progress, Silent};
 
 /// Samples decided together by a linear kernel: those of a block of features fit the second cache.
@@ -76,18 +76,12 @@ impl Svc {
             Features::Bytes(_) => "bytes",
             Features::Floats(_) => "real numbers",
         };
-        let (found, expected) = (features.n_features(), self.support.n_features());
-        if found != expected {
-            return Err(SvcError::FeatureMismatch { found, expected });
-        }
+        check_rows(features, self.support.n_features())?;
         let (found, expected) = (type_of(features), type_of(&self.support));
         if found != expected {
             return Err(SvcError::TypeMismatch { found, expected });
         }
-        match first_not_finite(features) {
-            Some((row, column, found)) => Err(SvcError::NotFinite { row, column, found }),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn packed(&self, progress: &dyn Progress) -> Result<&PackedSupport, SvcError> {

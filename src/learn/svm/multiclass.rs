@@ -13,7 +13,6 @@ use super::watch::Watch;
 use super::weights::{bounds_of, check, rows_by_class};
 use crate::data::{Features, Labels};
 use crate::learn::Samples;
-use crate::learn::input::first_not_finite;
 use crate::progress::{Progress, Silent};
 use linfa::dataset::DatasetBase;
 use linfa::traits::Fit;
@@ -53,9 +52,6 @@ impl SvcValidParams {
         let classes = check(samples)?;
         let features = normalised(samples.features);
         let features = features.as_ref();
-        if let Some((row, column, found)) = first_not_finite(features) {
-            return Err(SvcError::NotFinite { row, column, found });
-        }
         stop_if(progress)?;
         let bounds = bounds_of(self, samples, &classes, |_| true)?;
         let rows_of = rows_by_class(samples.labels, &classes, |row| bounds[row] > 0.0);

@@ -6,6 +6,8 @@ use linfa::ParamGuard;
 use serde::{Deserialize, Serialize};
 use sysinfo::System;
 
+use crate::learn::{InputError, ParamError};
+
 /// Coefficient of a kernel, in scikit-learn's words.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -213,7 +215,7 @@ impl ParamGuard for SvcParams {
             if found > 0.0 && found.is_finite() {
                 Ok(())
             } else {
-                Err(SvcError::NotPositive { name, found })
+                Err(ParamError::new(name, "a finite number above 0", found))
             }
         };
         positive("c", self.0.c)?;
@@ -228,7 +230,7 @@ impl ParamGuard for SvcParams {
         if let Kernel::Polynomial { coef0, .. } | Kernel::Sigmoid { coef0, .. } = self.0.kernel
             && !coef0.is_finite()
         {
-            return Err(SvcError::NotFiniteParameter { name: "coef0", found: coef0 });
+            return Err(ParamError::new("coef0", "finite", coef0).into());
         }
         if self.0.probability && self.0.engine == Engine::Linfa {
             return Err(SvcError::Linfa("it gives no probabilities here".to_owned()));
@@ -236,7 +238,8 @@ impl ParamGuard for SvcParams {
         if let ClassWeight::PerClass(weights) = &self.0.class_weight {
             for &(class, found) in weights {
                 if !(found > 0.0 && found.is_finite()) {
-                    return Err(SvcError::BadClassWeight { class, found });
+                    let expected = format!("a finite number above 0 for class {class}");
+                    return Err(ParamError::new("class_weight", expected, found).into());
                 }
             }
         }
@@ -252,70 +255,12 @@ impl ParamGuard for SvcParams {
 /// Why a classifier could not be fitted, stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum SvcError {
-    /// A parameter must be above 0.
-    #[error("`{name}` must be a finite number above 0, found {found}")]
-    NotPositive {
-        /// Parameter.
-        name: &'static str,
-        /// Value found.
-        found: f64,
-    },
-    /// A parameter is NaN or infinite.
-    #[error("`{name}` must be finite, found {found}")]
-    NotFiniteParameter {
-        /// Parameter.
-        name: &'static str,
-        /// Value found.
-        found: f64,
-    },
-    /// The weight of a class is not a number above 0.
-    #[error("the weight of class {class} must be a finite number above 0, found {found}")]
-    BadClassWeight {
-        /// Class.
-        class: usize,
-        /// Weight found.
-        found: f64,
-    },
-    /// There is nothing to fit.
-    #[error("{n_samples} samples of {n_features} features, at least one of each is needed")]
-    Empty {
-        /// Rows found.
-        n_samples: usize,
-        /// Columns found.
-        n_features: usize,
-    },
-    /// Features and labels do not belong together.
-    #[error("{n_samples} samples but {n_labels} labels")]
-    LengthMismatch {
-        /// Rows of the features.
-        n_samples: usize,
-        /// Length of the labels.
-        n_labels: usize,
-    },
-    /// All labels are the same.
-    #[error("all {n_samples} samples are of class {class}, at least two classes are needed")]
-    OneClass {
-        /// Rows found.
-        n_samples: usize,
-        /// The only class.
-        class: usize,
-    },
-    /// Samples and their weights do not belong together.
-    #[error("{n_samples} samples but {n_weights} weights")]
-    WeightsMismatch {
-        /// Rows of the features.
-        n_samples: usize,
-        /// Length of the weights.
-        n_weights: usize,
-    },
-    /// The weight of a sample is negative, NaN or infinite.
-    #[error("the weight of sample {row} must be a finite number not below 0, found {found}")]
-    BadWeight {
-        /// Sample.
-        row: usize,
-        /// Weight found.
-        found: f64,
-    },
+    /// Samples that cannot be fitted or predicted.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// A parameter.
+    #[error(transparent)]
+    Param(#[from] ParamError),
     /// `c` times the weights of a sample and its class overflows.
     #[error("`c` times the weights of sample {row} and its class {class} is {found}")]
     BadBound {
@@ -343,24 +288,6 @@ pub enum SvcError {
         n_folds: usize,
         /// Why.
         source: Box<SvcError>,
-    },
-    /// A feature is NaN or infinite.
-    #[error("feature {column} of sample {row} is {found}")]
-    NotFinite {
-        /// Sample.
-        row: usize,
-        /// Feature.
-        column: usize,
-        /// Value found.
-        found: f32,
-    },
-    /// The samples to predict have another number of features than those of the fit.
-    #[error("samples have {found} features, the classifier expects {expected}")]
-    FeatureMismatch {
-        /// Features found.
-        found: usize,
-        /// Features of the fit.
-        expected: usize,
     },
     /// The samples to predict are of another type than those of the fit.
     #[error("samples are {found}, the classifier was fitted on {expected}")]
@@ -437,19 +364,13 @@ impl SvcError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            SvcError::NotPositive { name: "gamma", .. } => {
-                Some("use `scale`, `auto` or a number above 0".to_owned())
-            }
-            SvcError::OneClass { .. } => Some("check how the samples were chosen".to_owned()),
+            SvcError::Input(error) => error.hint(),
             SvcError::Fold { source, .. } => source.hint(),
             SvcError::NoWeight { .. } => {
                 Some("leave the class out, or give one of its samples a weight above 0".to_owned())
             }
             SvcError::BadBound { .. } => Some("use a smaller `c` or smaller weights".to_owned()),
-            SvcError::NotFinite { .. } => Some(
-                "the stage that made the features diverged: lower its learning rate".to_owned(),
-            ),
-            SvcError::FeatureMismatch { .. } | SvcError::TypeMismatch { .. } => {
+            SvcError::TypeMismatch { .. } => {
                 Some("make the features of both splits by the same stage".to_owned())
             }
             SvcError::NoProbability => Some("fit it with `probability`".to_owned()),

@@ -22,7 +22,6 @@ use super::watch::Watch;
 use super::weights::{bounds_of, check, rows_by_class};
 use crate::data::Labels;
 use crate::learn::Samples;
-use crate::learn::input::first_not_finite;
 use crate::learn::model_selection::Folds;
 use crate::progress::Progress;
 
@@ -85,9 +84,6 @@ impl SvcValidParams {
         let classes = check(samples)?;
         let features = normalised(samples.features);
         let features = features.as_ref();
-        if let Some((row, column, found)) = first_not_finite(features) {
-            return Err(SvcError::NotFinite { row, column, found });
-        }
         stop_if(progress)?;
         let mut order: Vec<usize> = (0..cs.len()).collect();
         order.sort_by(|&a, &b| cs[a].total_cmp(&cs[b]));

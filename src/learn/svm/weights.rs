@@ -2,34 +2,16 @@
 
 use super::params::{ClassWeight, SvcError, SvcValidParams};
 use crate::data::Labels;
-use crate::learn::Samples;
+use crate::learn::input::check_samples;
+use crate::learn::{InputError, Samples};
 
 /// The classes that occur, ascending, if there are samples of two of them.
 pub(super) fn check(samples: Samples) -> Result<Vec<usize>, SvcError> {
-    let Samples { features, labels, weights } = samples;
-    let (n_samples, n_features) = (features.n_samples(), features.n_features());
-    if n_samples == 0 || n_features == 0 {
-        return Err(SvcError::Empty { n_samples, n_features });
-    }
-    if labels.len() != n_samples {
-        return Err(SvcError::LengthMismatch { n_samples, n_labels: labels.len() });
-    }
-    if let Some(weights) = weights {
-        if weights.len() != n_samples {
-            return Err(SvcError::WeightsMismatch { n_samples, n_weights: weights.len() });
-        }
-        let is_bad = |&weight: &f64| !(weight >= 0.0 && weight.is_finite());
-        if let Some(row) = weights.iter().position(is_bad) {
-            return Err(SvcError::BadWeight { row, found: weights[row] });
-        }
-    }
-    let mut classes = labels.to_vec();
+    check_samples(&samples, 2)?;
+    let mut classes = samples.labels.to_vec();
     classes.sort_unstable();
     classes.dedup();
-    match classes[..] {
-        [class] => Err(SvcError::OneClass { n_samples, class }),
-        _ => Ok(classes),
-    }
+    Ok(classes)
 }
 
 /// Bound of every sample's multiplier, `[n_samples]`, on a fit to the rows that `keep` tells; 0 for
@@ -45,7 +27,7 @@ pub(super) fn bounds_of(
     let n_samples: usize = rows_of.iter().map(Vec::len).sum();
     let n_classes = kept().count();
     if let (1, Some((&class, _))) = (n_classes, kept().next()) {
-        return Err(SvcError::OneClass { n_samples, class });
+        return Err(InputError::OneClass { n_samples, class }.into());
     }
     let mut bounds = vec![0.0; samples.labels.len()];
     for (&class, rows) in kept() {

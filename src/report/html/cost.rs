@@ -8,6 +8,10 @@ use crate::report::format::{percent, seconds};
 use crate::report::{ModelResult, Results};
 
 const FONT: f64 = 13.0;
+/// Models up to which each is named; of more, networks, the best few and those best for their cost.
+const N_NAMED: usize = 16;
+/// How many the best few are.
+const N_BEST: usize = 4;
 
 /// The figure, wide with names and narrow with numbers; CSS shows the one that fits.
 pub(super) fn figure(results: &Results) -> Markup {
@@ -40,6 +44,9 @@ pub(super) fn figure(results: &Results) -> Markup {
                 "Accuracy on the test images with its 95 % interval, against the seconds it takes "
                 "to fit the model from images; a hybrid includes the training of its network. "
                 "Dotted: models that no other one beats in both."
+                @if results.models.len() > N_NAMED {
+                    " Named are networks, the best few, and those best for their cost."
+                }
             }
         }
     }
@@ -94,14 +101,23 @@ fn plot(results: &Results, width: f64, height: f64, narrow: bool) -> Markup {
         .iter()
         .map(|model| model.accuracy_ci95.map(|end| y_axis.at(100.0 * end)).into())
         .collect();
-    let names: Vec<String> = models
-        .iter()
-        .enumerate()
-        .map(|(at, model)| if narrow { (at + 1).to_string() } else { model_name(results, model) })
-        .collect();
     let frame = Box2 { left: left + 2.0, top, right, bottom: bottom - 2.0 };
-    let frontier: Vec<(f64, f64)> =
-        frontier(&costs, &models).into_iter().map(|at| points[at]).collect();
+    let frontier = frontier(&costs, &models);
+    let mut by_accuracy: Vec<usize> = (0..models.len()).collect();
+    by_accuracy.sort_by(|&a, &b| models[b].accuracy.total_cmp(&models[a].accuracy));
+    let is_named = |at: usize| {
+        models.len() <= N_NAMED
+            || frontier.contains(&at)
+            || by_accuracy[..N_BEST].contains(&at)
+            || family_class(&models[at].family) == "neural"
+    };
+    let name = |(at, model): (usize, &&ModelResult)| match (is_named(at), narrow) {
+        (false, _) => String::new(),
+        (true, true) => (at + 1).to_string(),
+        (true, false) => model_name(results, model),
+    };
+    let names: Vec<String> = models.iter().enumerate().map(name).collect();
+    let frontier: Vec<(f64, f64)> = frontier.into_iter().map(|at| points[at]).collect();
     let labels = place(&names, &points, &whiskers, &frontier, &frame);
     let frontier: Vec<String> =
         frontier.iter().map(|&(x, y)| format!("{},{}", px(x), px(y))).collect();
@@ -136,7 +152,7 @@ fn plot(results: &Results, width: f64, height: f64, narrow: bool) -> Markup {
                 }
             }
             @for (label, point) in labels.iter().zip(&points) {
-                @if let Some(end) = label.leader {
+                @if let Some(end) = label.as_ref().and_then(|label| label.leader) {
                     line.leader x1=(px(point.0)) y1=(px(point.1)) x2=(px(end.0)) y2=(px(end.1)) {}
                 }
             }
@@ -149,7 +165,7 @@ fn plot(results: &Results, width: f64, height: f64, narrow: bool) -> Markup {
                     (marker(family_class(&model.family), point.0, point.1))
                 }
             }
-            @for label in &labels {
+            @for label in labels.iter().flatten() {
                 text.label x=(px(label.x)) y=(px(label.y)) text-anchor=(label.anchor) { (label.text) }
             }
         }
@@ -183,7 +199,7 @@ fn frontier(costs: &[f64], models: &[&ModelResult]) -> Vec<usize> {
     order
 }
 
-/// Puts each label where it covers least: tries rings of places around its marker, top models
+/// Puts each label (none for an empty name) where it covers least: tries rings of places around its marker, top models
 /// first, and keeps clear of markers, whiskers, the frontier, the frame and labels that are already placed.
 fn place(
     names: &[String],
@@ -191,7 +207,7 @@ fn place(
     whiskers: &[(f64, f64)],
     frontier: &[(f64, f64)],
     frame: &Box2,
-) -> Vec<Label> {
+) -> Vec<Option<Label>> {
     let mut taken: Vec<Box2> = points
         .iter()
         .map(|&(x, y)| Box2 { left: x - 8.0, top: y - 8.0, right: x + 8.0, bottom: y + 8.0 })
@@ -214,7 +230,7 @@ fn place(
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by(|&a, &b| points[a].1.total_cmp(&points[b].1).then(a.cmp(&b)));
     let mut labels: Vec<Option<Label>> = names.iter().map(|_| None).collect();
-    for at in order {
+    for at in order.into_iter().filter(|&at| !names[at].is_empty()) {
         let (x, y) = points[at];
         let width = text_width(&names[at], FONT);
         let mut chosen: Option<(f64, f64, f64, f64)> = None;
@@ -271,7 +287,7 @@ fn place(
             leader,
         });
     }
-    labels.into_iter().flatten().collect()
+    labels
 }
 
 fn short_seconds(value: f64) -> String {
@@ -295,6 +311,7 @@ mod tests {
         let frame = Box2 { left: 40.0, top: 10.0, right: 990.0, bottom: 430.0 };
         let boxes: Vec<Box2> = place(&names, &points, &whiskers, &[], &frame)
             .iter()
+            .flatten()
             .map(|label| {
                 let width = text_width(&label.text, FONT);
                 let left = match label.anchor {

@@ -5,6 +5,7 @@ mod browser_tests;
 mod classes;
 mod cost;
 mod curves;
+mod grid;
 mod growth;
 mod headline;
 mod names;
@@ -31,6 +32,7 @@ pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; 
 pub fn page(output: &RunOutput) -> String {
     let results = &output.results;
     let sections: Vec<(&str, &str, Markup)> = vec![
+        ("grid", "Every learner on every input", grid::table(results)),
         ("summary", "All models", sections::summary(results)),
         ("cost", "Accuracy against cost", cost::figure(results)),
         ("growth", "What more images cost and bring", growth::figure(results)),
@@ -48,6 +50,7 @@ pub fn page(output: &RunOutput) -> String {
     let is_there = |id: &str| match id {
         "training" | "networks" => !output.networks.is_empty(),
         "growth" => !growth::series(results).is_empty(),
+        "grid" => !grid::placed(results).is_empty(),
         "search" => !search::searches(results).is_empty(),
         "samples" => !output.samples.is_empty(),
         "mistakes" => !output.misclassified.is_empty(),

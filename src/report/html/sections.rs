@@ -22,15 +22,16 @@ pub(super) fn summary(results: &Results) -> Markup {
     let best_id = best(results).map(|model| model.id.as_str());
     let ends = results.models.iter().flat_map(|model| model.accuracy_ci95);
     let (lo, hi) = range(ends).unwrap_or((0.0, 1.0));
-    let axis = Axis::linear(lo, hi, 5.0, 115.0);
+    let axis = Axis::linear(lo, hi, 5.0, 75.0);
     let several = results.evaluations.len() > 1;
+    let is_reported = results.models.iter().any(|model| model.reported.is_some());
     html! {
         div.scroll {
             table.summary {
                 thead { tr {
                     th { "Model" } @if several { th { "Data" } } th { "Input" }
                     th.figure { "Accuracy, %" }
-                    th { "95 % interval" } th.figure { "Macro F1" } th.figure { "Fit" }
+                    th { "95 % interval" } @if is_reported { th.figure { "Reported" } } th.figure { "Macro F1" } th.figure { "Fit" }
                     th.figure { "Images/s" } th.figure { "Size" } th.figure { "Peak memory" }
                 } }
                 tbody {
@@ -50,11 +51,14 @@ pub(super) fn summary(results: &Results) -> Markup {
                             td { (model.input) span.minor { " " (count(model.n_features as u64)) } }
                             td.figure { strong { (percent(model.accuracy)) } }
                             td {
-                                svg.interval.(class) width="120" height="16" viewBox="0 0 120 16" aria-hidden="true" {
+                                svg.interval.(class) width="80" height="16" viewBox="0 0 80 16" aria-hidden="true" {
                                     line.whisker x1=(px(axis.at(from))) x2=(px(axis.at(to))) y1="8" y2="8" {}
                                     circle cx=(px(axis.at(model.accuracy))) cy="8" r="3.5" {}
                                 }
                                 span.minor { (percent(from)) "–" (percent(to)) }
+                            }
+                            @if is_reported {
+                                td.figure { (model.reported.map_or("–".to_owned(), percent)) }
                             }
                             td.figure { (share(model.macro_f1)) }
                             td.figure { (seconds(model.fit_seconds)) }
@@ -70,6 +74,7 @@ pub(super) fn summary(results: &Results) -> Markup {
             "Fit is the time of this model's own fit; a hybrid also needs its network. Images/s "
             "goes from pixels to labels, features included. Small figures after the input are its "
             "number of features."
+            @if is_reported { " Reported is the accuracy published for the same system." }
             @if several {
                 " Models of different data were tested on different images: their accuracies do not "
                 "compare."
@@ -78,9 +83,19 @@ pub(super) fn summary(results: &Results) -> Markup {
     }
 }
 
+/// Models up to which every pair is shown; of more, pairs with the best model and with own softmax
+/// heads.
+const N_PAIRED: usize = 10;
+
 /// Paired tests, those against a network's own softmax head first.
 pub(super) fn comparisons(results: &Results) -> Markup {
     let mut pairs: Vec<&Comparison> = results.comparisons.iter().collect();
+    let n_pairs = pairs.len();
+    if results.models.len() > N_PAIRED {
+        let best_id = best(results).map(|model| &model.id);
+        let has_best = |pair: &Comparison| [Some(&pair.a), Some(&pair.b)].contains(&best_id);
+        pairs.retain(|pair| pair.against_own_softmax || has_best(pair));
+    }
     pairs.sort_by_key(|pair| !pair.against_own_softmax);
     html! {
         @if pairs.is_empty() {
@@ -117,6 +132,10 @@ pub(super) fn comparisons(results: &Results) -> Markup {
                 "worse means p below " (SIGNIFICANCE) ". Each pair is judged on its own: among "
                 (pairs.len()) " pairs of equally good models one would expect "
                 (format!("{:.1}", SIGNIFICANCE * pairs.len() as f64)) " such verdicts by chance."
+                @if n_pairs > pairs.len() {
+                    " Shown are the pairs with the best model and with own softmax heads; "
+                    "results.json has all " (count(n_pairs as u64)) "."
+                }
             }
         }
     }

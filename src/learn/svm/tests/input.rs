@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{blobs, bytes_of, fit};
 use crate::data::{Features, Labels, TensorFile};
 use crate::learn::svm::{Engine, Svc, SvcError, SvcParams};
+use crate::learn::{InputError, ParamError};
 use crate::progress::{Progress, Silent};
 
 #[test]
@@ -16,31 +17,38 @@ fn bad_input_is_refused_with_its_values() {
     let (features, labels) = blobs(30, 4, 3);
     assert!(matches!(
         SvcParams::new().c(0.0).check(),
-        Err(SvcError::NotPositive { name: "c", found: 0.0 })
+        Err(SvcError::Param(ParamError { name: "c", .. }))
     ));
     let params = SvcParams::new().check().unwrap();
     let same = Labels::zeros(30);
-    assert!(matches!(params.fit_with(&features, &same, &Silent), Err(SvcError::OneClass { .. })));
+    assert!(matches!(
+        params.fit_with(&features, &same, &Silent),
+        Err(SvcError::Input(InputError::OneClass { .. }))
+    ));
     let short = Labels::zeros(3);
     assert!(matches!(
         params.fit_with(&features, &short, &Silent),
-        Err(SvcError::LengthMismatch { n_samples: 30, n_labels: 3 })
+        Err(SvcError::Input(InputError::LengthMismatch {
+            n_samples: 30,
+            what: "labels",
+            found: 3
+        }))
     ));
     let Features::Floats(mut rows) = features else { unreachable!() };
     rows[[4, 2]] = f32::NAN;
     assert!(matches!(
         params.fit_with(&Features::Floats(rows), &labels, &Silent),
-        Err(SvcError::NotFinite { row: 4, column: 2, .. })
+        Err(SvcError::Input(InputError::NotFinite { row: 4, column: 2, .. }))
     ));
     let empty = Features::Floats(Array2::zeros((0, 4)));
     assert!(matches!(
         params.fit_with(&empty, &Labels::zeros(0), &Silent),
-        Err(SvcError::Empty { n_samples: 0, n_features: 4 })
+        Err(SvcError::Input(InputError::Empty { n_samples: 0, n_features: 4 }))
     ));
     let narrow = Features::Bytes(Array2::zeros((4, 0)));
     assert!(matches!(
         params.fit_with(&narrow, &Labels::zeros(4), &Silent),
-        Err(SvcError::Empty { n_samples: 4, n_features: 0 })
+        Err(SvcError::Input(InputError::Empty { n_samples: 4, n_features: 0 }))
     ));
 }
 
@@ -105,7 +113,7 @@ fn samples_unlike_those_of_the_fit_are_refused_at_prediction() {
     let svc = fit(SvcParams::new(), &features, &labels);
     assert!(matches!(
         svc.predict_labels(&Features::Floats(Array2::zeros((3, 5)))),
-        Err(SvcError::FeatureMismatch { found: 5, expected: 6 })
+        Err(SvcError::Input(InputError::FeatureMismatch { found: 5, expected: 6 }))
     ));
     assert!(matches!(
         svc.predict_labels(&bytes_of(&features)),
@@ -115,7 +123,7 @@ fn samples_unlike_those_of_the_fit_are_refused_at_prediction() {
     broken[[2, 1]] = f32::NAN;
     assert!(matches!(
         svc.decision_function(&Features::Floats(broken)),
-        Err(SvcError::NotFinite { row: 2, column: 1, .. })
+        Err(SvcError::Input(InputError::NotFinite { row: 2, column: 1, .. }))
     ));
     let none = svc.predict_labels(&Features::Floats(Array2::zeros((0, 6)))).unwrap();
     assert!(none.is_empty());

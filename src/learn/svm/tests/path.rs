@@ -5,6 +5,7 @@ use ndarray::Axis;
 
 use super::{KERNELS, blobs, bytes_of};
 use crate::data::{Features, Labels};
+use crate::learn::InputError;
 use crate::learn::model_selection::Folds;
 use crate::learn::svm::{ClassWeight, Gamma, Kernel, PathFit, SvcError, SvcParams};
 use crate::learn::{LearnError, Learner, Samples};
@@ -130,7 +131,10 @@ fn a_fold_that_leaves_one_class_is_refused_with_its_number() {
     assert!(matches!(
         &error,
         SvcError::Fold { fold, n_folds: 3, source }
-            if *fold == expected && matches!(**source, SvcError::OneClass { n_samples: 20, class: 0 })
+            if *fold == expected && matches!(
+                **source,
+                SvcError::Input(InputError::OneClass { n_samples: 20, class: 0 })
+            )
     ));
     assert!(error.hint().is_some());
 }
@@ -155,5 +159,8 @@ fn features_that_are_not_finite_are_refused() {
     let samples = Samples { features: &features, labels: &labels, weights: None };
     let learner = SvcParams::new().check().unwrap();
     let error = learner.cross_validate(&[&learner], samples, &folds, 0, &Silent).unwrap_err();
-    assert!(matches!(error, LearnError::Svc(SvcError::NotFinite { row: 3, column: 1, .. })));
+    assert!(matches!(
+        error,
+        LearnError::Svc(SvcError::Input(InputError::NotFinite { row: 3, column: 1, .. }))
+    ));
 }

@@ -1,0 +1,75 @@
+//! What trees grow from: bins of 16 features a line, and gradients as packed words.
+
+use rayon::prelude::*;
+
+use super::loss::{Grad, TILE};
+use crate::kernels::histogram::{LANES, Packing};
+use crate::learn::tree::bins::Bins;
+
+/// Rows of one turn of the transposition.
+const STRIP: usize = 512;
+
+/// The bins of features that are not constant, in blocks of 16.
+pub(super) struct Lines {
+    blocks: Vec<Vec<[u8; LANES]>>,
+    /// Of all blocks, 16 a block; the last may have fewer.
+    features: Vec<usize>,
+}
+
+impl Lines {
+    pub fn of(bins: &Bins) -> Self {
+        let features: Vec<usize> =
+            (0..bins.n_features()).filter(|&feature| !bins.is_constant(feature)).collect();
+        let block = |features: &[usize]| {
+            let mut lines = vec![[0; LANES]; bins.n_samples()];
+            for (strip, lines) in lines.chunks_mut(STRIP).enumerate() {
+                for (lane, &feature) in features.iter().enumerate() {
+                    let column = &bins.column(feature)[strip * STRIP..];
+                    for (line, &bin) in lines.iter_mut().zip(column) {
+                        line[lane] = bin;
+                    }
+                }
+            }
+            lines
+        };
+        let blocks = features.par_chunks(LANES).map(block).collect();
+        Lines { blocks, features }
+    }
+
+    /// Number of blocks.
+    pub fn n_blocks(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Bins of the 16 features of a block, by row.
+    pub fn block(&self, block: usize) -> &[[u8; LANES]] {
+        &self.blocks[block]
+    }
+
+    /// Features of all blocks: that of a lane is at `16 block + lane`.
+    pub fn features(&self) -> &[usize] {
+        &self.features
+    }
+}
+
+/// The units of one column of packed gradients.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Units {
+    pub g: f64,
+    pub h: f64,
+}
+
+/// Packs the gradients of a tile's samples. What rounding takes from a sample it adds to the next:
+/// sums of many are off by no more than half a unit for each tile, where roundings on their own
+/// would all lose the small ones.
+pub(super) fn pack_tile(packing: Packing, units: Units, grads: &[Grad], words: &mut [u64]) {
+    debug_assert!(grads.len() <= TILE, "a tile at a time");
+    let (g_scale, h_scale) = (1.0 / units.g, 1.0 / units.h);
+    let (mut g_rest, mut h_rest) = (0.0, 0.0);
+    for (word, &[g, h]) in words.iter_mut().zip(grads) {
+        let (g, h) = (f64::from(g).mul_add(g_scale, g_rest), f64::from(h).mul_add(h_scale, h_rest));
+        let (g_whole, h_whole) = ((g + 0.5).floor(), (h + 0.5).floor());
+        (g_rest, h_rest) = (g - g_whole, h - h_whole);
+        *word = packing.pack(g_whole as i64, h_whole as u64);
+    }
+}

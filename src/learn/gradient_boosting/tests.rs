@@ -1,0 +1,1 @@
+//! Behaviour of the whole classifier on small data.

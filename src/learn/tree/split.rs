@@ -1,0 +1,201 @@
+//! The best split of one feature, from sums by bin.
+
+use super::criterion::{Mass, Score};
+
+/// Bins of a byte.
+pub(super) const N_BINS: usize = 256;
+
+/// A split of one feature between two bins that rows of the node fall into.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Split {
+    pub score: f64,
+    /// Highest bin on the left.
+    pub below: u8,
+    /// Lowest bin on the right.
+    pub above: u8,
+}
+
+/// What a feature offers to a node.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Offer {
+    /// All rows fall into one bin.
+    Constant,
+    /// Each split leaves too few rows on a side.
+    Nothing,
+    /// The best split, the lowest of equals.
+    Split(Split),
+}
+
+/// A node as its splits are judged.
+pub(super) struct Whole<'a, W> {
+    /// By class.
+    pub masses: &'a [W],
+    /// Their sum.
+    pub mass: W,
+    pub n_rows: usize,
+    pub min_samples_leaf: usize,
+}
+
+/// The best split from masses by class and bin, `[n_classes][N_BINS]`, and, where
+/// `min_samples_leaf` is above 1, numbers of rows by bin behind them. `bins` is the range of
+/// the feature over all rows.
+pub(super) fn scan_histogram<W: Mass, S: Score<W>>(
+    score: &S,
+    histogram: &[W],
+    whole: &Whole<W>,
+    bins: (u8, u8),
+) -> Offer {
+    let (lo, hi) = (usize::from(bins.0), usize::from(bins.1));
+    let n = hi + 1 - lo;
+    let (mut left, mut right) = ([0.0; N_BINS], [0.0; N_BINS]);
+    let (mut mass, mut below) = ([W::default(); N_BINS], [W::default(); N_BINS]);
+    let classes = histogram.chunks_exact(N_BINS).zip(whole.masses);
+    for (of_class, &total) in classes.filter(|(_, total)| **total != W::default()) {
+        let mut sum = W::default();
+        for (below, &here) in below[..n].iter_mut().zip(&of_class[lo..=hi]) {
+            sum += here;
+            *below = sum;
+        }
+        let sums = left[..n].iter_mut().zip(&mut right[..n]).zip(&mut mass[..n]);
+        for (((left, right), mass), &below) in sums.zip(&below[..n]) {
+            *left += score.term(below);
+            *right += score.term(total - below);
+            *mass += below;
+        }
+    }
+    if mass[0] == whole.mass {
+        return Offer::Constant;
+    }
+    let all: f64 = whole.mass.into();
+    let mut scores = [f64::NEG_INFINITY; N_BINS];
+    let sides = left[..n].iter().zip(&right[..n]).zip(&mass[..n]);
+    for (out, ((&left, &right), &mass)) in scores[..n].iter_mut().zip(sides) {
+        let left_mass: f64 = mass.into();
+        let right_mass = all - left_mass;
+        let is_split = left_mass > 0.0 && right_mass > 0.0;
+        let found = score.of_split(left, left_mass, right, right_mass);
+        *out = if is_split { found } else { f64::NEG_INFINITY };
+    }
+    if whole.min_samples_leaf > 1 {
+        let n_rows = &histogram[whole.masses.len() * N_BINS..];
+        let (mut n_left, least) = (0.0, whole.min_samples_leaf as f64);
+        for (score, &here) in scores[..n].iter_mut().zip(&n_rows[lo..=hi]) {
+            n_left += here.into();
+            if n_left < least || whole.n_rows as f64 - n_left < least {
+                *score = f64::NEG_INFINITY;
+            }
+        }
+    }
+    let mut best = 0;
+    for bin in 1..n {
+        if scores[bin] > scores[best] {
+            best = bin;
+        }
+    }
+    if scores[best] == f64::NEG_INFINITY {
+        return if mass[..n].iter().any(|&m| m != W::default() && m != whole.mass) {
+            Offer::Nothing
+        } else {
+            Offer::Constant
+        };
+    }
+    let is_next = |&bin: &usize| mass[bin] != mass[best];
+    let above = (best + 1..n).find(is_next).unwrap_or(n - 1);
+    Offer::Split(Split { score: scores[best], below: (lo + best) as u8, above: (lo + above) as u8 })
+}
+
+/// Masses by bin and class of a small node, cleared by the scan: only bins that are seen are
+/// visited.
+pub(super) struct Cells<W, const K: usize> {
+    masses: Box<[[W; K]; N_BINS]>,
+    seen: Box<[u8; N_BINS]>,
+    n_rows: Box<[u32; N_BINS]>,
+}
+
+impl<W: Mass, const K: usize> Cells<W, K> {
+    pub fn new() -> Self {
+        Cells {
+            masses: Box::new([[W::default(); K]; N_BINS]),
+            seen: Box::new([0; N_BINS]),
+            n_rows: Box::new([0; N_BINS]),
+        }
+    }
+
+    /// The best split of a feature. `bin_of` gives the bin of a row by its offset; `classes` are
+    /// below `K`, a power of two.
+    #[inline(always)]
+    pub fn scan<S: Score<W>>(
+        &mut self,
+        score: &S,
+        whole: &Whole<W>,
+        offsets: &[u32],
+        classes: &[u8],
+        masses: &[W],
+        bin_of: impl Fn(u32) -> u8,
+    ) -> Offer {
+        let needs_rows = whole.min_samples_leaf > 1;
+        for ((&offset, &class), &mass) in offsets.iter().zip(classes).zip(masses) {
+            let bin = usize::from(bin_of(offset));
+            self.masses[bin][usize::from(class) & (K - 1)] += mass;
+            self.seen[bin] = 1;
+            if needs_rows {
+                self.n_rows[bin] += 1;
+            }
+        }
+        let occupied = crate::kernels::occupied::bits(crate::kernels::Cpu::detect(), &self.seen);
+        let n_occupied: u32 = occupied.iter().map(|word| word.count_ones()).sum();
+        let mut totals = [W::default(); K];
+        totals[..whole.masses.len().min(K)].copy_from_slice(whole.masses);
+        let all: f64 = whole.mass.into();
+        let mut left = [W::default(); K];
+        let mut left_mass = W::default();
+        let mut n_left = 0;
+        // The best so far still wants its upper neighbour.
+        let mut best = Split { score: f64::NEG_INFINITY, below: 0, above: 0 };
+        let mut is_open = false;
+        let mut n_to_come = n_occupied;
+        for (nth, &word) in occupied.iter().enumerate() {
+            let mut word = word;
+            while word != 0 {
+                let bin = nth * 64 + word.trailing_zeros() as usize;
+                word &= word - 1;
+                if is_open {
+                    best.above = bin as u8;
+                    is_open = false;
+                }
+                let mut right = [W::default(); K];
+                for k in 0..K {
+                    let here = self.masses[bin][k];
+                    left[k] += here;
+                    left_mass += here;
+                    right[k] = totals[k] - left[k];
+                }
+                self.masses[bin] = [W::default(); K];
+                self.seen[bin] = 0;
+                n_to_come -= 1;
+                if needs_rows {
+                    n_left += std::mem::take(&mut self.n_rows[bin]) as usize;
+                    let least = n_left.min(whole.n_rows - n_left);
+                    if least < whole.min_samples_leaf {
+                        continue;
+                    }
+                }
+                if n_to_come == 0 {
+                    break;
+                }
+                let left_mass: f64 = left_mass.into();
+                let (l, r) = (score.terms(&left), score.terms(&right));
+                let found = score.of_split(l, left_mass, r, all - left_mass);
+                if found > best.score {
+                    best = Split { score: found, below: bin as u8, above: 0 };
+                    is_open = true;
+                }
+            }
+        }
+        match best.score {
+            f64::NEG_INFINITY if n_occupied < 2 => Offer::Constant,
+            f64::NEG_INFINITY => Offer::Nothing,
+            _ => Offer::Split(best),
+        }
+    }
+}
