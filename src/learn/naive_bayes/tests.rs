@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{GaussianNb, GaussianNbParams};
 use crate::data::{Features, Labels, TensorFile};
+use crate::learn::map_rows::real_rows;
 use crate::learn::reduction::tests::{Fixture, assert_close, first_rows, numbers};
-use crate::learn::rows::real_rows;
 use crate::learn::{Classifier, LearnError, Priors, Samples, read_classifier};
 use crate::progress::Silent;
 

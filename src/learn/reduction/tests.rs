@@ -9,7 +9,7 @@ use super::{
     Components, Distribution, FisherParams, Pca, PcaEngine, PcaParams, RandomProjectionParams,
 };
 use crate::data::{Features, Labels, Rng, TensorFile};
-use crate::learn::rows::real_rows;
+use crate::learn::map_rows::real_rows;
 use crate::learn::scaling::{ScalerParams, Scaling};
 use crate::learn::{LearnError, Samples, Shrinkage, Transformer, read_transformer};
 use crate::progress::{Progress, Silent};
