@@ -64,10 +64,22 @@ kind = "logistic"
 title = "Logistic regression on pixels"
 inputs = { data = "data" }
 
+[stage.perceptron]
+kind = "perceptron"
+title = "Perceptron on pixels"
+inputs = { data = "data" }
+
+[stage.mlp]
+kind = "mlp"
+title = "Back-propagation on pixels"
+inputs = { data = "data" }
+hidden = [16, 16]
+max_iter = 3
+
 [stage.evaluation]
 kind = "evaluate"
 inputs = { data = "data", models = [
-    "net", "svm", "svm_pixels", "knn", "clusters", "boosting", "logistic",
+    "net", "svm", "svm_pixels", "knn", "clusters", "boosting", "logistic", "perceptron", "mlp",
 ] }
 "#;
 
