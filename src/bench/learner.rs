@@ -58,6 +58,38 @@ pub const SVM: BenchLearner = BenchLearner {
     },
 };
 
+/// k nearest neighbours, by metric; peers search exhaustively too.
+pub const KNN: BenchLearner = BenchLearner {
+    name: "knn",
+    kind: "knn",
+    variant: "metric",
+    shared: &["n_neighbors", "weights"],
+    linfa: "linfa_kd_tree",
+    estimator: ("neighbors", "KNeighborsClassifier"),
+    arguments: |params| {
+        let mut arguments = taken(params, &["n_neighbors", "weights", "metric"]);
+        arguments.insert("algorithm".to_owned(), json!("brute"));
+        Value::Object(arguments)
+    },
+};
+
+/// Random forests, by criterion.
+pub const FOREST: BenchLearner = BenchLearner {
+    name: "forest",
+    kind: "random_forest",
+    variant: "criterion",
+    shared: &["n_estimators", "max_features"],
+    linfa: "linfa",
+    estimator: ("ensemble", "RandomForestClassifier"),
+    arguments: |params| {
+        let names = ["n_estimators", "criterion", "max_depth", "min_samples_leaf"];
+        let mut arguments = taken(params, &names);
+        arguments.insert("n_jobs".to_owned(), json!(-1));
+        arguments.insert("random_state".to_owned(), json!(0));
+        Value::Object(arguments)
+    },
+};
+
 /// An engine by name.
 pub enum Engine {
     /// Ours.

@@ -23,6 +23,6 @@ mod tests;
 pub use data::BenchData;
 pub use engine::{BenchEngine, Failure, Run, Variant};
 pub use error::BenchError;
-pub use learner::{BenchLearner, Engine, INTELEX, SCIKIT_LEARN, SVM};
+pub use learner::{BenchLearner, Engine, FOREST, INTELEX, KNN, SCIKIT_LEARN, SVM};
 pub use python::{Library, Python};
 pub use schedule::{Event, Findings, Options, Subject, check_sizes, run};

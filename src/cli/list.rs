@@ -73,7 +73,7 @@ fn field_json(kind: &Kind, field: &Field) -> serde_json::Value {
     let accepts = match &field.accepts {
         Accepts::Boolean => json!("boolean"),
         Accepts::Integer { min, max } => json!({ "integer": [min, max] }),
-        Accepts::IntegerList { min, max } => json!({ "integer_list": [min, max] }),
+        Accepts::IntegerList { min, max, .. } => json!({ "integer_list": [min, max] }),
         Accepts::Number { min, max, above_min } => {
             json!({ "number": [min, max], "excludes_min": above_min })
         }

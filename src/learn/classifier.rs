@@ -9,11 +9,14 @@ use super::NominalCost;
 use super::adaboost::AdaBoost;
 use super::discriminant::Discriminant;
 use super::forest::Forest;
+use super::gradient_boosting::GradientBoosting;
 use super::input::{InputError, ParamError};
 use super::kernel_map::KernelMapError;
+use super::kmeans::KMeans;
 use super::knn::Knn;
 use super::linalg::LinalgError;
 use super::linear_svm::LinearSvc;
+use super::logistic::LogisticRegression;
 use super::model_selection::{self, FoldScore, Folds, SelectionError};
 use super::naive_bayes::GaussianNb;
 use super::svm::{Svc, SvcError};
@@ -192,12 +195,15 @@ type Reader = fn(TensorFile<'static>) -> Result<Box<dyn Classifier>, LearnError>
 
 /// Readers of stored models by the `type` in their document.
 const READERS: &[(&str, Reader)] = &[
+    ("kmeans", |file| Ok(Box::new(KMeans::from_tensors(file)?))),
     ("knn", |file| Ok(Box::new(Knn::from_tensors(file)?))),
+    ("logistic", |file| Ok(Box::new(LogisticRegression::from_tensors(file)?))),
     ("svc", |file| Ok(Box::new(Svc::from_tensors(file)?))),
     ("linear_svc", |file| Ok(Box::new(LinearSvc::from_tensors(file)?))),
     ("decision_tree", |file| Ok(Box::new(DecisionTree::from_tensors(file)?))),
     ("adaboost", |file| Ok(Box::new(AdaBoost::from_tensors(file)?))),
     ("forest", |file| Ok(Box::new(Forest::from_tensors(file)?))),
+    ("gradient_boosting", |file| Ok(Box::new(GradientBoosting::from_tensors(file)?))),
     ("discriminant", |file| Ok(Box::new(Discriminant::from_tensors(file)?))),
     ("gaussian_nb", |file| Ok(Box::new(GaussianNb::from_tensors(file)?))),
 ];

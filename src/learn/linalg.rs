@@ -1,6 +1,8 @@
 //! Decompositions of symmetric matrices, by faer on one thread: the same bits whatever the number of
 //! threads. Matrices are row-major and read in their lower triangle.
 
+mod largest;
+
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use faer::linalg::solvers::Solve;
 use faer::linalg::triangular_inverse::invert_lower_triangular;
 use faer::{Accum, MatMut, MatRef, Par, Side};
 use ndarray::{Array2, ArrayView2};
+
+pub(super) use largest::{LargestEigen, largest_eigen};
 
 use crate::progress::Progress;
 
@@ -137,9 +141,6 @@ pub(super) struct Eigen {
 
 /// Eigenvalues and eigenvectors of a symmetric matrix.
 ///
-/// faer cannot be interrupted: it works on a thread of its own, which is left to end by itself once
-/// the user asked to stop.
-///
 /// # Errors
 /// [`LinalgError`]
 ///
@@ -150,25 +151,37 @@ pub(super) fn symmetric_eigen(
     progress: &dyn Progress,
 ) -> Result<Eigen, LinalgError> {
     let n = matrix.nrows();
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
+    let eigen = apart(progress, move || {
         let eigen = view(&matrix).self_adjoint_eigen(Side::Lower).map(|eigen| Eigen {
             values: eigen.S().column_vector().iter().copied().collect(),
             vectors: Array2::from_shape_fn((n, n), |(i, j)| eigen.U()[(i, j)]),
         });
         // faer takes values that are not finite, and gives such back.
         let finite = |eigen: &Eigen| eigen.values.iter().all(|value| value.is_finite());
+        eigen.ok().filter(finite)
+    })?;
+    eigen.flatten().ok_or(LinalgError::NoConvergence { n })
+}
+
+/// What `work` makes, on a thread of its own that is left to end by itself once the user asked to
+/// stop: faer cannot be interrupted. None if it panicked.
+fn apart<T: Send + 'static>(
+    progress: &dyn Progress,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<Option<T>, LinalgError> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
         // Nobody listens any more if the user asked to stop.
-        let _ = sender.send(eigen.ok().filter(finite));
+        let _ = sender.send(work());
     });
     loop {
         match receiver.recv_timeout(POLL) {
-            Ok(eigen) => return eigen.ok_or(LinalgError::NoConvergence { n }),
+            Ok(made) => return Ok(Some(made)),
             Err(RecvTimeoutError::Timeout) if progress.interrupted() => {
                 return Err(LinalgError::Interrupted);
             }
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Err(LinalgError::NoConvergence { n }),
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
         }
     }
 }

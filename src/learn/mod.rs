@@ -9,16 +9,23 @@ pub mod gradient_boosting;
 mod importance;
 mod input;
 pub mod kernel_map;
+pub mod kmeans;
 pub mod knn;
 pub mod linalg;
+mod linear_model;
 pub mod linear_svm;
 mod log_scores;
+pub mod logistic;
+mod map_rows;
 pub mod model_selection;
 mod moments;
 pub mod naive_bayes;
 mod priors;
+pub mod reduction;
 mod rows;
+pub mod scaling;
 pub mod svm;
+mod transformer;
 pub mod tree;
 mod whitening;
 
@@ -31,6 +38,7 @@ pub use importance::permutation_importance;
 pub use input::{InputError, ParamError};
 
 pub use priors::Priors;
+pub use transformer::{Axes, Transformer, read_transformer};
 pub use whitening::Shrinkage;
 
 pub use cost::{NominalCost, REFERENCE_MACHINE};

@@ -1,97 +1,117 @@
-//! Rows as real numbers, chunk by chunk.
+//! Rows of bytes or floats under one interface.
 
-use ndarray::{Array2, ArrayView2, s};
-use rayon::prelude::*;
-
-use super::LearnError;
-use super::input::check_rows;
-use super::linalg::product_into;
 use crate::data::Features;
-use crate::progress::Progress;
+use crate::kernels::weights::{Weights, add_products};
+use crate::kernels::{Cpu, gemv, nearest};
 
-/// Rows mapped together: enough for fast products, few enough that a chunk takes milliseconds between
-/// two looks at [`Progress::interrupted`]; fixed, so that results never depend on the threads.
-const CHUNK: usize = 256;
-
-/// Rows `from..to` as real values, row-major.
-pub(super) fn real_rows(features: &Features, from: usize, to: usize) -> Array2<f64> {
-    match features {
-        Features::Bytes(rows) => rows.slice(s![from..to, ..]).mapv(|v| f64::from(v) / 255.0),
-        Features::Floats(rows) => rows.slice(s![from..to, ..]).mapv(f64::from),
-    }
-}
-
-/// # Errors
-/// [`LearnError::Interrupted`] once the user asked to stop.
-pub(super) fn stop_if(progress: &dyn Progress) -> Result<(), LearnError> {
-    if progress.interrupted() { Err(LearnError::Interrupted) } else { Ok(()) }
-}
-
-/// Maps rows in chunks: `map` takes real rows `[n, n_features]` and fills `[n, n_outputs]`.
-///
-/// # Errors
-/// Rows that are not finite or not of `n_features`, or an interruption.
-pub(super) fn map_rows<T: Clone + Default + Send>(
-    features: &Features,
+/// Samples by row; a value stands for itself times [`Rows::scale`].
+#[derive(Clone, Copy)]
+pub(in crate::learn) struct Rows<'a> {
+    values: Values<'a>,
     n_features: usize,
-    n_outputs: usize,
-    progress: &dyn Progress,
-    map: impl Fn(Array2<f64>, &mut [T]) + Sync,
-) -> Result<Array2<T>, LearnError> {
-    let features = check_rows(features, n_features)?;
-    let n_samples = features.n_samples();
-    let mut mapped = Array2::from_elem((n_samples, n_outputs), T::default());
-    let lines = mapped.as_slice_mut().unwrap_or(&mut []);
-    lines.par_chunks_mut(CHUNK * n_outputs.max(1)).enumerate().try_for_each(|(chunk, lines)| {
-        stop_if(progress)?;
-        let start = chunk * CHUNK;
-        map(real_rows(&features, start, (start + CHUNK).min(n_samples)), lines);
-        Ok::<(), LearnError>(())
-    })?;
-    Ok(mapped)
+    cpu: Cpu,
 }
 
-/// `(x - shift) weights` of every row, `[n_samples, n_outputs]`.
-///
-/// # Errors
-/// As [`map_rows`].
-///
-/// # Cost
-/// `n_features * n_outputs` multiplications of `f64` a row.
-pub(super) fn affine(
-    features: &Features,
-    shift: &[f64],
-    weights: ArrayView2<f64>,
-    progress: &dyn Progress,
-) -> Result<Array2<f64>, LearnError> {
-    let (n_features, n_outputs) = weights.dim();
-    map_rows(features, n_features, n_outputs, progress, |rows, out| {
-        product_into(shifted(rows, shift).view(), weights, out);
-    })
+#[derive(Clone, Copy)]
+enum Values<'a> {
+    Bytes(&'a [u8]),
+    Floats(&'a [f32]),
 }
 
-/// As [`affine`], rounded to `f32`.
-///
-/// # Errors
-/// As [`map_rows`].
-pub(super) fn affine_f32(
-    features: &Features,
-    shift: &[f64],
-    weights: ArrayView2<f64>,
-    progress: &dyn Progress,
-) -> Result<Array2<f32>, LearnError> {
-    let (n_features, n_outputs) = weights.dim();
-    map_rows(features, n_features, n_outputs, progress, |rows, out: &mut [f32]| {
-        let mut values = vec![0.0; out.len()];
-        product_into(shifted(rows, shift).view(), weights, &mut values);
-        for (out, value) in out.iter_mut().zip(values) {
-            *out = value as f32;
+impl<'a> Rows<'a> {
+    /// # Panics
+    /// If the features are not row-major.
+    pub fn new(features: &'a Features) -> Self {
+        let row_major = "features are row-major";
+        let values = match features {
+            Features::Bytes(rows) => Values::Bytes(rows.as_slice().expect(row_major)),
+            Features::Floats(rows) => Values::Floats(rows.as_slice().expect(row_major)),
+        };
+        Rows { values, n_features: features.n_features(), cpu: Cpu::detect() }
+    }
+
+    pub fn n_features(&self) -> usize {
+        self.n_features
+    }
+
+    /// Real value of a stored 1.
+    pub fn scale(&self) -> f64 {
+        match self.values {
+            Values::Bytes(_) => 1.0 / 255.0,
+            Values::Floats(_) => 1.0,
         }
-    })
-}
+    }
 
-/// `x - shift` of every row.
-pub(super) fn shifted(mut rows: Array2<f64>, shift: &[f64]) -> Array2<f64> {
-    rows -= &ndarray::ArrayView1::from(shift);
-    rows
+    /// `<stored row, weights>`
+    pub fn dot(&self, row: usize, weights: &[f64]) -> f64 {
+        let at = row * self.n_features..(row + 1) * self.n_features;
+        match self.values {
+            Values::Bytes(all) => gemv::dot_bytes_f64(self.cpu, weights, &all[at]),
+            Values::Floats(all) => gemv::dot_floats_f64(self.cpu, weights, &all[at]),
+        }
+    }
+
+    /// `weights += step * stored row`
+    pub fn add(&self, row: usize, step: f64, weights: &mut [f64]) {
+        let at = row * self.n_features..(row + 1) * self.n_features;
+        match self.values {
+            Values::Bytes(all) => gemv::add_bytes(self.cpu, weights, step, &all[at]),
+            Values::Floats(all) => gemv::add_floats(self.cpu, weights, step, &all[at]),
+        }
+    }
+
+    /// Some columns of a row as stored, real.
+    pub fn copy(&self, row: usize, columns: std::ops::Range<usize>, out: &mut [f32]) {
+        let start = row * self.n_features;
+        let at = start + columns.start..start + columns.end;
+        match self.values {
+            Values::Bytes(all) => {
+                for (out, &value) in out.iter_mut().zip(&all[at]) {
+                    *out = f32::from(value);
+                }
+            }
+            Values::Floats(all) => out.copy_from_slice(&all[at]),
+        }
+    }
+
+    /// Squared length of a row as stored, exact for bytes.
+    pub fn square(&self, row: usize) -> f64 {
+        let at = row * self.n_features..(row + 1) * self.n_features;
+        match self.values {
+            Values::Bytes(all) => {
+                all[at].iter().map(|&v| u64::from(v) * u64::from(v)).sum::<u64>() as f64
+            }
+            Values::Floats(all) => nearest::product(self.cpu, &all[at.clone()], &all[at]),
+        }
+    }
+
+    /// Adds `<stored row, vector>` of some rows and all vectors to `scores`, `[row][vector]`.
+    pub fn add_scores(&self, rows: &[usize], vectors: &Weights, scores: &mut [f64]) {
+        let n = self.n_features;
+        match self.values {
+            Values::Bytes(all) => {
+                let rows: Vec<&[u8]> = rows.iter().map(|row| &all[row * n..][..n]).collect();
+                vectors.add_scores(self.cpu, &rows, scores);
+            }
+            Values::Floats(all) => {
+                let rows: Vec<&[f32]> = rows.iter().map(|row| &all[row * n..][..n]).collect();
+                vectors.add_scores(self.cpu, &rows, scores);
+            }
+        }
+    }
+
+    /// `sums[v][f] += sum_r factors[r][v] * stored row r[f]` over some rows.
+    pub fn add_products(&self, rows: &[usize], factors: &[f64], sums: &mut [f64]) {
+        let n = self.n_features;
+        match self.values {
+            Values::Bytes(all) => {
+                let rows: Vec<&[u8]> = rows.iter().map(|row| &all[row * n..][..n]).collect();
+                add_products(self.cpu, &rows, factors, sums);
+            }
+            Values::Floats(all) => {
+                let rows: Vec<&[f32]> = rows.iter().map(|row| &all[row * n..][..n]).collect();
+                add_products(self.cpu, &rows, factors, sums);
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 //! [`evaluate`] turns labels and predictions into every figure that a report shows of one model;
 //! [`compare_paired`] says whether two models that labelled the same images differ.
 
+mod clustering;
 mod error;
 mod evaluation;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod records;
 
 use serde::{Deserialize, Serialize};
 
+pub use clustering::{adjusted_rand_index, purity};
 pub use error::MetricsError;
 pub use evaluation::{Averages, Evaluation, evaluate};
 pub use interval::{Z_95, newcombe_paired, wilson};

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Evaluation;
 use crate::data::{Dataset, Features, Labels, TableShape, TensorFile, TensorFileError};
-use crate::learn::{Classifier, read_classifier};
+use crate::learn::{Classifier, Transformer, read_classifier, read_transformer};
 use crate::metrics::EpochRecord;
 use crate::nn::Network;
 
@@ -68,6 +68,8 @@ pub struct FeatureTable {
     pub description: String,
     /// Fingerprint of the network that made them; empty for none.
     pub network: String,
+    /// The fitted map that made them from the rows of the input, if one did.
+    pub transformer: Option<Box<dyn Transformer>>,
 }
 
 /// A classical model and what it says of the test images.
@@ -294,6 +296,11 @@ impl FeatureTable {
         }
         insert_labels(&mut file, "train_labels", &self.train_labels);
         insert_labels(&mut file, "test_labels", &self.test_labels);
+        if let Some(transformer) = &self.transformer {
+            let fitted = transformer.to_tensors();
+            file.document["transformer"] = fitted.document.clone();
+            file.insert_prefixed("transformer", fitted);
+        }
         file
     }
 
@@ -303,7 +310,17 @@ impl FeatureTable {
             Err(_) => file.take_f32(name).map(Features::Floats),
         };
         let (train, test) = (rows("train")?, rows("test")?);
+        let transformer = match file.document["transformer"].take() {
+            Value::Null => None,
+            document => {
+                let mut fitted = file.take_prefixed("transformer");
+                fitted.document = document;
+                let read = read_transformer(fitted);
+                Some(read.map_err(|error| TensorFileError::Malformed(error.to_string()))?)
+            }
+        };
         Ok(FeatureTable {
+            transformer,
             train,
             test,
             train_labels: take_labels(&mut file, "train_labels")?,

@@ -107,7 +107,7 @@ pub(super) enum WordOrCount {
 }
 
 impl WordOrCount {
-    fn count(&self) -> Option<usize> {
+    pub fn count(&self) -> Option<usize> {
         match self {
             WordOrCount::Count(count) => Some(*count),
             WordOrCount::Word(_) => None,

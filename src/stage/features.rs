@@ -66,6 +66,7 @@ impl Stage for FeaturesStage {
             test_labels: data.test.labels.clone(),
             description: format!("{} {}", trained.network.architecture().name(), self.layer),
             network: trained.network.to_tensors().digest(),
+            transformer: None,
         };
         let notes = json!({
             "extract_train_seconds": train_cost.seconds,

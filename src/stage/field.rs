@@ -45,12 +45,14 @@ pub enum Accepts {
         /// Greatest value.
         max: i64,
     },
-    /// A list of one or more different whole numbers within bounds, both inclusive.
+    /// A list of one or more whole numbers within bounds, both inclusive.
     IntegerList {
         /// Least value.
         min: i64,
         /// Greatest value.
         max: i64,
+        /// Whether no number may stand twice.
+        distinct: bool,
     },
     /// A finite number between bounds.
     Number {

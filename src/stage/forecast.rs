@@ -130,7 +130,7 @@ fn are_alike(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::LEARNERS;
+    use super::super::svm;
     use super::*;
     use crate::data::ImageShape;
     use approx::assert_relative_eq;
@@ -142,11 +142,11 @@ mod tests {
 
     fn params(kernel: &str, c: f64) -> Map<String, Value> {
         let chosen = [("kernel".to_owned(), kernel.into()), ("c".to_owned(), c.into())];
-        LEARNERS[0].0.params(&chosen.into_iter().collect())
+        svm::SVM.params(&chosen.into_iter().collect())
     }
 
     fn foretell(n_train: usize, n_threads: usize, c: f64, past: &[PastRun]) -> Forecast {
-        let (kind, build) = LEARNERS[0];
+        let (kind, build): (_, BuildLearner) = (&svm::SVM, svm::learner);
         let none = Map::new();
         let inputs = vec![("data", Some(shape(n_train)), &none)];
         let foreseen = Foreseen { kind, inputs, n_threads };
@@ -154,7 +154,7 @@ mod tests {
     }
 
     fn past(n_train: usize, kernel: &str, c: f64, seconds: f64) -> PastRun {
-        let kind = LEARNERS[0].0;
+        let kind = &svm::SVM;
         PastRun {
             kind: kind.name.to_owned(),
             version: kind.version,

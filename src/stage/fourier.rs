@@ -5,13 +5,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::classify::DATA;
-use super::nystroem::mapped;
 use super::svm::{WordOrNumber, gamma_of};
-use super::{
-    Accepts, Context, Field, Inputs, Kind, Output, Stage, StageError, TableView, measure, typed,
-};
-use crate::learn::LearnError;
+use super::transform::Transform;
+use super::{Accepts, Field, Kind, Stage, typed};
 use crate::learn::kernel_map::FourierParams;
+use crate::learn::{LearnError, Samples, Transformer};
+use crate::progress::Progress;
 
 /// The kind.
 pub static FOURIER: Kind = Kind {
@@ -49,19 +48,17 @@ struct FourierStage {
 }
 
 fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
-    Box::new(typed::<FourierStage>(params))
+    Box::new(Transform::new(fit, params))
 }
 
-impl Stage for FourierStage {
-    fn run(&self, inputs: &Inputs, context: &Context) -> Result<Output, StageError> {
-        let table = TableView::of(&inputs.one("data").artifact);
-        let gamma = gamma_of(Some(&self.gamma));
-        let params = FourierParams::new().gamma(gamma).n_components(self.n_components).check();
-        let params = params.map_err(LearnError::from)?;
-        let (map, fit) = measure(|| params.fit_with(&table.train, context.seed));
-        let map = map.map_err(LearnError::from)?;
-        let transform = |rows: &_| map.transform_with(rows, context.progress);
-        let description = format!("{}, fourier {}", table.description, self.n_components);
-        mapped(&table, description, fit.seconds, transform)
-    }
+fn fit(
+    params: &Map<String, Value>,
+    samples: Samples,
+    seed: u64,
+    _progress: &dyn Progress,
+) -> Result<Box<dyn Transformer>, LearnError> {
+    let stage: FourierStage = typed(params);
+    let gamma = gamma_of(Some(&stage.gamma));
+    let params = FourierParams::new().gamma(gamma).n_components(stage.n_components).check()?;
+    Ok(Box::new(params.fit_with(samples.features, seed)?))
 }

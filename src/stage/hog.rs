@@ -26,7 +26,7 @@ pub static HOG: Kind = Kind {
         Field {
             name: "cells",
             doc: "sides of the cells, pixels; features of several sizes are concatenated",
-            accepts: Accepts::IntegerList { min: 2, max: 1024 },
+            accepts: Accepts::IntegerList { min: 2, max: 1024, distinct: true },
             default: Some("[4, 7]"),
             read_if: None,
         },
@@ -128,6 +128,7 @@ impl Stage for HogStage {
             test_labels: data.test.labels.clone(),
             description: self.description(),
             network: String::new(),
+            transformer: None,
         };
         let notes = json!({
             "extract_train_seconds": train_cost.seconds,

@@ -11,21 +11,31 @@ mod classify;
 mod cnn;
 mod dataset;
 mod decision_tree;
+mod discriminant;
 mod evaluate;
 mod features;
 mod field;
+mod fisher;
 mod forecast;
 mod forest;
 mod fourier;
+mod gaussian_nb;
+mod gradient_boosting;
 mod hog;
+mod kmeans;
 mod knn;
 mod linear_svm;
+mod logistic;
 mod nystroem;
+mod pca;
+mod random_projection;
+mod scale;
 mod search;
 mod split;
 mod subset;
 mod svm;
 mod svm_file;
+mod transform;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -59,16 +69,25 @@ pub static KINDS: &[&Kind] = &[
     &cnn::CNN,
     &features::FEATURES,
     &hog::HOG,
+    &scale::SCALE,
+    &pca::PCA,
+    &fisher::FISHER,
+    &random_projection::RANDOM_PROJECTION,
     &nystroem::NYSTROEM,
     &fourier::FOURIER,
     &knn::KNN,
+    &kmeans::KMEANS,
     &svm::SVM,
     &svm_file::SVM_FILE,
     &linear_svm::LINEAR_SVM,
+    &logistic::LOGISTIC,
+    &discriminant::DISCRIMINANT,
+    &gaussian_nb::GAUSSIAN_NB,
     &decision_tree::DECISION_TREE,
     &forest::RANDOM_FOREST,
     &forest::EXTRA_TREES,
     &adaboost::ADABOOST,
+    &gradient_boosting::GRADIENT_BOOSTING,
     &search::SEARCH,
     &evaluate::EVALUATE,
 ];
@@ -79,12 +98,17 @@ pub type BuildLearner = fn(&Map<String, Value>) -> Result<Box<dyn Learner>, Lear
 /// Kinds that fit a classifier to the rows of their input `data`, with the learner that does it.
 pub static LEARNERS: &[(&Kind, BuildLearner)] = &[
     (&knn::KNN, knn::learner),
+    (&kmeans::KMEANS, kmeans::learner),
     (&svm::SVM, svm::learner),
     (&linear_svm::LINEAR_SVM, linear_svm::learner),
+    (&logistic::LOGISTIC, logistic::learner),
+    (&discriminant::DISCRIMINANT, discriminant::learner),
+    (&gaussian_nb::GAUSSIAN_NB, gaussian_nb::learner),
     (&decision_tree::DECISION_TREE, decision_tree::learner),
     (&forest::RANDOM_FOREST, forest::random_forest),
     (&forest::EXTRA_TREES, forest::extra_trees),
     (&adaboost::ADABOOST, adaboost::learner),
+    (&gradient_boosting::GRADIENT_BOOSTING, gradient_boosting::learner),
 ];
 
 /// One kind of stage: its contract with the pipeline file and with the cache.

@@ -2,18 +2,16 @@
 
 use linfa::ParamGuard;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::classify::DATA;
 use super::svm::{WordOrNumber, gamma_of};
-use super::{
-    Accepts, Artifact, Condition, Context, FeatureTable, Field, Inputs, Kind, Output, Stage,
-    StageError, TableView, measure, object, typed,
-};
-use crate::data::Features;
-use crate::learn::LearnError;
-use crate::learn::kernel_map::{KernelMapError, NystroemParams};
+use super::transform::Transform;
+use super::{Accepts, Condition, Field, Kind, Stage, typed};
+use crate::learn::kernel_map::NystroemParams;
 use crate::learn::svm::Kernel;
+use crate::learn::{LearnError, Samples, Transformer};
+use crate::progress::Progress;
 
 /// The kind.
 pub static NYSTROEM: Kind = Kind {
@@ -77,49 +75,22 @@ struct NystroemStage {
 }
 
 fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
-    Box::new(typed::<NystroemStage>(params))
+    Box::new(Transform::new(fit, params))
 }
 
-impl Stage for NystroemStage {
-    fn run(&self, inputs: &Inputs, context: &Context) -> Result<Output, StageError> {
-        let table = TableView::of(&inputs.one("data").artifact);
-        let gamma = gamma_of(self.gamma.as_ref());
-        let kernel = match self.kernel.as_str() {
-            "linear" => Kernel::Linear,
-            "poly" => Kernel::Polynomial { gamma, degree: self.degree, coef0: self.coef0 },
-            _ => Kernel::Rbf { gamma },
-        };
-        let params = NystroemParams::new().kernel(kernel).n_components(self.n_components).check();
-        let params = params.map_err(LearnError::from)?;
-        let (map, fit) = measure(|| params.fit_with(&table.train, context.seed, context.progress));
-        let map = map.map_err(LearnError::from)?;
-        let transform = |rows: &_| map.transform_with(rows, context.progress);
-        let description = format!("{}, nystroem {}", table.description, self.n_components);
-        mapped(&table, description, fit.seconds, transform)
-    }
-}
-
-/// The table of mapped rows.
-pub(super) fn mapped(
-    table: &TableView,
-    description: String,
-    fit_seconds: f64,
-    transform: impl Fn(&Features) -> Result<ndarray::Array2<f32>, KernelMapError>,
-) -> Result<Output, StageError> {
-    let (train, train_cost) = measure(|| transform(&table.train));
-    let (test, test_cost) = measure(|| transform(&table.test));
-    let mapped = FeatureTable {
-        train: Features::Floats(train.map_err(LearnError::from)?),
-        test: Features::Floats(test.map_err(LearnError::from)?),
-        train_labels: table.train_labels.clone(),
-        test_labels: table.test_labels.clone(),
-        description,
-        network: table.network.to_owned(),
+fn fit(
+    params: &Map<String, Value>,
+    samples: Samples,
+    seed: u64,
+    progress: &dyn Progress,
+) -> Result<Box<dyn Transformer>, LearnError> {
+    let stage: NystroemStage = typed(params);
+    let gamma = gamma_of(stage.gamma.as_ref());
+    let kernel = match stage.kernel.as_str() {
+        "linear" => Kernel::Linear,
+        "poly" => Kernel::Polynomial { gamma, degree: stage.degree, coef0: stage.coef0 },
+        _ => Kernel::Rbf { gamma },
     };
-    let notes = json!({
-        "fit_seconds": fit_seconds,
-        "extract_train_seconds": train_cost.seconds,
-        "extract_test_seconds": test_cost.seconds,
-    });
-    Ok(Output { artifact: Artifact::Features(mapped), reusable: true, notes: object(notes) })
+    let params = NystroemParams::new().kernel(kernel).n_components(stage.n_components).check()?;
+    Ok(Box::new(params.fit_with(samples.features, seed, progress)?))
 }

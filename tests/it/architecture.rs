@@ -33,6 +33,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("candle_core", &["nn"]),
     ("linfa", &["learn", "stage"]),
+    ("linfa_clustering", &["learn"]),
+    ("linfa_logistic", &["learn"]),
     ("linfa_nn", &["learn"]),
     ("linfa_svm", &["learn"]),
     ("clap", &["cli"]),

@@ -72,6 +72,26 @@ fn a_bench_in_json_is_one_document_and_leaves_compare_alone() {
 }
 
 #[test]
+fn neighbours_and_forests_are_compared_like_support_vector_machines() {
+    let project = Project::empty();
+    let small = ["--dataset", "garments-small", "--sizes", "200,400", "--repeats", "1"];
+    for (learner, variant) in [("knn", ["--metrics", "manhattan"]), ("forest", ["--trees", "20"])] {
+        let args = [&["bench", learner][..], &variant, &small].concat();
+        let stdout = project.run(&args).ok().stdout();
+        assert!(!stdout.contains("support vectors"), "{stdout}");
+        let results =
+            read_json(&project.path(&format!("reports/bench_{learner}/latest/bench.json")));
+        let cells = results["cells"].as_array().unwrap();
+        assert_eq!(cells.len(), 4, "two sizes by two engines");
+        for cell in cells {
+            assert!(cell["measured"]["accuracy"].as_f64().unwrap() > 0.3, "{cell}");
+        }
+    }
+    project.run(&["bench", "knn", "--metrics", "euclidian"]).fails(2, &["euclidian", "euclidean"]);
+    project.run(&["bench", "forest", "--trees", "0"]).fails(2, &["0"]);
+}
+
+#[test]
 fn wrong_arguments_are_refused_with_what_to_do_before_anything_runs() {
     let project = Project::empty();
     for (args, fragments) in [

@@ -43,9 +43,32 @@ inputs = { data = "data" }
 kernel = "rbf"
 c = 10.0
 
+[stage.knn]
+kind = "knn"
+title = "Nearest neighbours on pixels"
+inputs = { data = "data" }
+
+[stage.clusters]
+kind = "kmeans"
+title = "Clusters of pixels"
+inputs = { data = "data" }
+
+[stage.boosting]
+kind = "gradient_boosting"
+title = "Gradient boosted trees on pixels"
+inputs = { data = "data" }
+n_estimators = 5
+
+[stage.logistic]
+kind = "logistic"
+title = "Logistic regression on pixels"
+inputs = { data = "data" }
+
 [stage.evaluation]
 kind = "evaluate"
-inputs = { data = "data", models = ["net", "svm", "svm_pixels"] }
+inputs = { data = "data", models = [
+    "net", "svm", "svm_pixels", "knn", "clusters", "boosting", "logistic",
+] }
 "#;
 
 /// A temporary working directory.

@@ -28,6 +28,42 @@ pub(super) struct SvmArgs {
     pub common: Common,
 }
 
+/// Arguments of `bench knn`.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    pipeline bench knn\n  \
+    pipeline bench knn --metrics manhattan --sizes 10000,60000 --engines native\n  \
+    pipeline bench knn --peer-python ./venv/bin/python --json")]
+pub(super) struct KnnArgs {
+    /// Distances between images.
+    #[arg(long, value_delimiter = ',', value_enum, default_values = ["euclidean", "manhattan"])]
+    pub metrics: Vec<Metric>,
+    /// Neighbours that vote.
+    #[arg(short, long, value_name = "K", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub k: u32,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Arguments of `bench forest`.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+    pipeline bench forest\n  \
+    pipeline bench forest --criteria entropy --trees 300 --engines native\n  \
+    pipeline bench forest --peer-python ./venv/bin/python --json")]
+pub(super) struct ForestArgs {
+    /// What a split should lessen.
+    #[arg(long, value_delimiter = ',', value_enum, default_values = ["gini"])]
+    pub criteria: Vec<Criterion>,
+    /// Trees of a forest.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub trees: u32,
+    #[command(flatten)]
+    pub common: Common,
+}
+
 /// What the bench of any learner takes.
 #[derive(clap::Args)]
 pub(super) struct Common {
@@ -75,6 +111,19 @@ pub(super) enum Kernel {
     Rbf,
     Poly,
     Sigmoid,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Metric {
+    Euclidean,
+    Manhattan,
+    Cosine,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Criterion {
+    Gini,
+    Entropy,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]

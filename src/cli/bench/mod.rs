@@ -15,10 +15,12 @@ use super::machine;
 use super::observer::Terminal;
 use super::run_place::{check_writable, command_line, run_name};
 use super::target::set_threads;
-use crate::bench::{self, BenchData, BenchLearner, Event, Library, Options, Python, SVM, Subject};
+use crate::bench::{
+    self, BenchData, BenchLearner, Event, FOREST, KNN, Library, Options, Python, SVM, Subject,
+};
 use crate::cache::Store;
 use crate::report::{self, BENCH_SCHEMA, BenchResults, EngineCard};
-use args::{Common, Engine, SvmArgs, word};
+use args::{Common, Engine, ForestArgs, KnnArgs, SvmArgs, word};
 
 /// Arguments of `bench`.
 #[derive(clap::Args)]
@@ -31,6 +33,10 @@ pub struct Args {
 enum Learner {
     /// Support vector machines: native, linfa, scikit-learn (LIBSVM), scikit-learn-intelex (oneDAL).
     Svm(SvmArgs),
+    /// k nearest neighbours: native, linfa (k-d tree), scikit-learn, scikit-learn-intelex.
+    Knn(KnnArgs),
+    /// Random forests: native, linfa, scikit-learn, scikit-learn-intelex.
+    Forest(ForestArgs),
 }
 
 /// Times engines, writes the run directory, prints the tables.
@@ -39,6 +45,14 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         Learner::Svm(args) => {
             let fixed = Map::from_iter([("c".to_owned(), json!(args.c))]);
             run_learner(&SVM, &args.kernels, fixed, &args.common)
+        }
+        Learner::Knn(args) => {
+            let fixed = Map::from_iter([("n_neighbors".to_owned(), json!(args.k))]);
+            run_learner(&KNN, &args.metrics, fixed, &args.common)
+        }
+        Learner::Forest(args) => {
+            let fixed = Map::from_iter([("n_estimators".to_owned(), json!(args.trees))]);
+            run_learner(&FOREST, &args.criteria, fixed, &args.common)
         }
     }
 }

@@ -44,6 +44,7 @@ fn output(rows: Array2<f32>) -> Output {
         test_labels: Labels::zeros(0),
         description: String::new(),
         network: String::new(),
+        transformer: None,
     };
     Output { artifact: Artifact::Features(table), reusable: true, notes: Map::new() }
 }

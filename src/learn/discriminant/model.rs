@@ -8,8 +8,8 @@ use super::params::Covariance;
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
 use crate::learn::linalg::product_into;
 use crate::learn::log_scores::{labels_of, probabilities};
+use crate::learn::map_rows::{affine, map_rows, shifted};
 use crate::learn::moments::square;
-use crate::learn::rows::{affine, map_rows, shifted};
 use crate::learn::{Classifier, LearnError, Meaning, Scores};
 use crate::progress::Progress;
 
@@ -17,7 +17,8 @@ use crate::progress::Progress;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Report {
     pub covariance: Covariance,
-    /// Share by which covariances were drawn towards a multiple of the identity.
+    /// Share by which covariances were drawn towards a multiple of the identity; the largest of the
+    /// classes'.
     pub shrinkage: f64,
     /// Directions that are used.
     pub rank: usize,

@@ -97,9 +97,9 @@ impl FourierValidParams {
 /// A drawn map.
 #[derive(Debug)]
 pub struct Fourier {
-    weights: Array2<f32>,
-    offsets: Array1<f32>,
-    gamma: f64,
+    pub(super) weights: Array2<f32>,
+    pub(super) offsets: Array1<f32>,
+    pub(super) gamma: f64,
 }
 
 impl Fourier {

@@ -4,6 +4,7 @@
 mod error;
 mod fourier;
 mod nystroem;
+mod stored;
 #[cfg(test)]
 mod tests;
 

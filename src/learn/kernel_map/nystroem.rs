@@ -128,15 +128,15 @@ impl NystroemValidParams {
 /// A fitted map.
 #[derive(Debug)]
 pub struct Nystroem {
-    resolved: Resolved,
-    landmark_idx: Vec<usize>,
+    pub(super) resolved: Resolved,
+    pub(super) landmark_idx: Vec<usize>,
     /// `[n_components, n_features]`
-    landmarks: Array2<f32>,
+    pub(super) landmarks: Array2<f32>,
     /// `[n_components]`
-    squares: Vec<f32>,
+    pub(super) squares: Vec<f32>,
     /// `K_mm^(-1/2)`, `[n_components, n_components]`
-    normalization: Array2<f32>,
-    rank: usize,
+    pub(super) normalization: Array2<f32>,
+    pub(super) rank: usize,
 }
 
 impl Nystroem {
@@ -241,7 +241,7 @@ impl Nystroem {
 }
 
 /// `|x|^2`, summed in `f64`.
-fn square(x: ArrayView1<f32>) -> f32 {
+pub(super) fn square(x: ArrayView1<f32>) -> f32 {
     x.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>() as f32
 }
 

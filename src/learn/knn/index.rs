@@ -44,6 +44,7 @@ const MAX_FLOAT_FEATURES: usize = 1 << 21;
 
 /// Rows packed for one metric and one type of queries.
 pub(super) struct Index {
+    cpu: Cpu,
     metric: Metric,
     n_rows: usize,
     n_features: usize,
@@ -112,7 +113,7 @@ impl Index {
     /// Packs row-major rows.
     ///
     /// # Panics   if [`takes_bytes`] refuses bytes of this metric
-    pub fn new(metric: Metric, rows: &Features) -> Self {
+    pub fn new(cpu: Cpu, metric: Metric, rows: &Features) -> Self {
         let n_features = rows.n_features();
         let packed = match (rows, metric) {
             (Features::Bytes(rows), Metric::Manhattan) => {
@@ -152,7 +153,7 @@ impl Index {
                 Packed::Floats(packed, terms)
             }
         };
-        Index { metric, n_rows: rows.n_samples(), n_features, packed }
+        Index { cpu, metric, n_rows: rows.n_samples(), n_features, packed }
     }
 
     /// The `k` nearest of `rows`, which the index was made of, to each of some queries, nearest
@@ -208,7 +209,7 @@ impl Index {
         k: usize,
         progress: &dyn Progress,
     ) -> Result<Vec<Vec<Entry>>, LearnError> {
-        let cpu = Cpu::detect();
+        let cpu = self.cpu;
         match &self.packed {
             Packed::Bytes(rows) => {
                 let packed = bytes::Queries::pack(self.n_features, queries);
@@ -243,7 +244,7 @@ impl Index {
         k: usize,
         progress: &dyn Progress,
     ) -> Result<Vec<Vec<Entry>>, LearnError> {
-        let cpu = Cpu::detect();
+        let cpu = self.cpu;
         let mut tops: Vec<Top> = query_terms.iter().map(|_| Top::new(k)).collect();
         let mut limits = vec![i32::MAX; query_terms.len()];
         let mut tile = [[0; N_ROWS]; N_QUERIES];
@@ -284,7 +285,7 @@ impl Index {
         k: usize,
         progress: &dyn Progress,
     ) -> Result<Vec<Vec<Entry>>, LearnError> {
-        let cpu = Cpu::detect();
+        let cpu = self.cpu;
         let packed = bytes::Queries::pack(self.n_features, queries);
         let squares = packed.squares();
         // Similarities are rounded five times, none is above 1.
@@ -305,7 +306,7 @@ impl Index {
                     nearest::scale_ints(cpu, products, inverses, &mut similarities);
                     let square = f64::from(squares[query_panel * N_QUERIES + lane]);
                     let factor = if square > 0.0 { -(1.0 / square.sqrt()) as f32 } else { 0.0 };
-                    let bound = Bound { query_term, row_terms: &[0.0; N_ROWS], factor };
+                    let bound = Bound { cpu, query_term, row_terms: &[0.0; N_ROWS], factor };
                     search.look(&similarities[..n_lanes], bound, first_row, |row| {
                         let lane = row - first_row;
                         cosine(f64::from(products[lane]), square, f64::from(row_squares[lane]))
@@ -323,7 +324,7 @@ impl Index {
         k: usize,
         progress: &dyn Progress,
     ) -> Result<Vec<Vec<Entry>>, LearnError> {
-        let cpu = Cpu::detect();
+        let cpu = self.cpu;
         let shrink = shrink(self.metric, self.n_features);
         let mut search: Vec<Candidates> = queries.iter().map(|_| Candidates::new(k)).collect();
         match &self.packed {
@@ -333,7 +334,7 @@ impl Index {
                     stop_if(progress)?;
                     packed.distances(cpu, queries, panel, &mut lines);
                     let bound =
-                        Bound { query_term: 0.0, row_terms: &[0.0; N_ROWS], factor: shrink };
+                        Bound { cpu, query_term: 0.0, row_terms: &[0.0; N_ROWS], factor: shrink };
                     for ((search, line), query) in search.iter_mut().zip(&lines).zip(queries) {
                         search.look(&line[..of_panel.len()], bound, panel * N_ROWS, |row| {
                             nearest::absolute_distance(cpu, query, rows[row])
@@ -363,7 +364,7 @@ impl Index {
                     for (nth, (search, query)) in search.iter_mut().zip(queries).enumerate() {
                         let line = &lines[nth * PANEL..][..of_panel.len()];
                         if is_cosine {
-                            let bound = Bound { query_term: shrink, row_terms, factor: -1.0 };
+                            let bound = Bound { cpu, query_term: shrink, row_terms, factor: -1.0 };
                             search.look(line, bound, panel * PANEL, |row| {
                                 let row = rows[row];
                                 let square = nearest::product(cpu, row, row);
@@ -371,7 +372,7 @@ impl Index {
                             });
                         } else {
                             let query_term = packed_queries.squares()[nth] * shrink;
-                            let bound = Bound { query_term, row_terms, factor: -2.0 };
+                            let bound = Bound { cpu, query_term, row_terms, factor: -2.0 };
                             search.look(line, bound, panel * PANEL, |row| {
                                 nearest::squared_distance(cpu, query, rows[row])
                             });
@@ -388,6 +389,7 @@ impl Index {
 /// `query_term + row_terms[r] + factor * value[r]` is not above the exact distance of row `r`.
 #[derive(Clone, Copy)]
 struct Bound<'a> {
+    cpu: Cpu,
     query_term: f32,
     row_terms: &'a [f32],
     factor: f32,
@@ -413,8 +415,7 @@ impl Candidates {
         first_row: usize,
         exact: impl Fn(usize) -> f64,
     ) {
-        let Bound { query_term, row_terms, factor } = bound;
-        let cpu = Cpu::detect();
+        let Bound { cpu, query_term, row_terms, factor } = bound;
         // A square that overflows makes a bound that is too high.
         let limit = if query_term.is_finite() { self.limit } else { f32::NAN };
         if !nearest::any_below_floats(cpu, values, query_term, row_terms, factor, limit) {

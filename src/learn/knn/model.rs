@@ -10,6 +10,7 @@ use super::index::{self, Index};
 use super::linfa_engine;
 use super::params::{Engine, KnnParams, KnnValidParams, Weights};
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
+use crate::kernels::Cpu;
 use crate::learn::classifier::linfa_traits;
 use crate::learn::input::{check_rows, check_samples};
 use crate::learn::{Classifier, InputError, LearnError, Meaning, ParamError, Samples, Scores};
@@ -116,7 +117,7 @@ impl Knn {
     }
 
     fn index(&self) -> &Index {
-        self.index.get_or_init(|| Index::new(self.params.metric, &self.rows))
+        self.index.get_or_init(|| Index::new(Cpu::detect(), self.params.metric, &self.rows))
     }
 
     /// Rows and index for queries of a type.
@@ -131,7 +132,7 @@ impl Knn {
         }
         let (rows, index) = self.reals.get_or_init(|| {
             let rows = reals(&self.rows).into_owned();
-            let index = Index::new(self.params.metric, &rows);
+            let index = Index::new(Cpu::detect(), self.params.metric, &rows);
             (rows, index)
         });
         (rows, index)

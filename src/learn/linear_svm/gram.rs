@@ -3,9 +3,9 @@
 use rayon::prelude::*;
 
 use super::problem::stop_if;
-use super::rows::Rows;
 use crate::kernels::gemm::{Mat, gemm};
 use crate::learn::LearnError;
+use crate::learn::rows::Rows;
 use crate::progress::Progress;
 
 /// Columns of a block of the matrix: a block is small enough to stay near the core, large enough for

@@ -8,7 +8,6 @@ mod multiclass;
 mod newton;
 mod params;
 mod problem;
-mod rows;
 #[cfg(test)]
 mod tests;
 

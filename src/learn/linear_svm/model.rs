@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::params::{Loss, MultiClass, Solver};
 use super::problem::stop_if;
-use super::rows::Rows;
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
 use crate::learn::LearnError;
 use crate::learn::input::check_rows;
+use crate::learn::rows::Rows;
 use crate::progress::{Progress, Silent};
 
 /// Samples predicted between two looks at [`Progress::interrupted`].

@@ -17,8 +17,8 @@
 //! | `PG` | `G` where `alpha` may move, its feasible part at a bound |
 
 use super::params::Loss;
-use super::rows::Rows;
 use crate::learn::LearnError;
+use crate::learn::rows::Rows;
 use crate::progress::Progress;
 
 /// Rows between two looks at [`Progress::interrupted`]: a few milliseconds.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
 use crate::learn::linalg::product_into;
 use crate::learn::log_scores::{labels_of, probabilities};
-use crate::learn::rows::{map_rows, shifted};
+use crate::learn::map_rows::{map_rows, shifted};
 use crate::learn::{Classifier, LearnError, Meaning, Scores};
 use crate::progress::Progress;
 
@@ -76,6 +76,11 @@ impl GaussianNb {
     /// Variances, `epsilon` added, `[n_classes, n_features]`.
     pub fn variances(&self) -> &Array2<f64> {
         &self.variances
+    }
+
+    /// What was added to all variances.
+    pub fn epsilon(&self) -> f64 {
+        self.epsilon
     }
 
     /// `ln p(x, c)`, `[n_samples, n_classes]`.

@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::answer::bench_headline;
 use super::plots::{self, key};
-use super::tables::{n_support, notes, ratio_words, status_words};
+use super::tables::{has_support, n_support, notes, ratio_words, status_words};
 use super::{BenchCell, BenchResults, CellStatus, Measured, Spread};
 use crate::report::format::{bytes, count, percent, seconds};
 use crate::report::html::{POLICY, STYLE, machine_rows, started};
@@ -15,7 +15,12 @@ const BENCH_STYLE: &str = include_str!("style.css");
 /// The whole of `bench.html`. Every text of the bench is escaped.
 pub fn bench_page(results: &BenchResults) -> String {
     let mark = if results.dataset.synthetic { "SYNTHETIC · " } else { "" };
-    let title = format!("What {} costs", results.bench.to_uppercase());
+    let title = match results.bench.as_str() {
+        "svm" => "What a support vector machine costs",
+        "knn" => "What k nearest neighbours cost",
+        "forest" => "What a random forest costs",
+        _ => "What it costs",
+    };
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -97,6 +102,7 @@ fn exponents(results: &BenchResults) -> Markup {
 }
 
 fn cells(results: &BenchResults) -> Markup {
+    let has_support = has_support(results);
     html! {
         @for variant in results.variants() {
             h3 { (results.variant) " " (variant) }
@@ -106,7 +112,8 @@ fn cells(results: &BenchResults) -> Markup {
                         th { "Engine" } th.figure { "Images" } th.figure { "Foretold" }
                         th.figure { "Fit" } th.figure { "× native" } th.figure { "Predict" }
                         th.figure { "× native" } th.figure { "Accuracy, %" }
-                        th.figure { "Peak memory" } th.figure { "Support vectors" }
+                        th.figure { "Peak memory" }
+                        @if has_support { th.figure { "Support vectors" } }
                     } }
                     tbody { (rows(results, variant)) }
                 }
@@ -141,7 +148,7 @@ fn rows(results: &BenchResults, variant: &str) -> Markup {
                         None => "–",
                     }
                 }
-                (figures(cell))
+                (figures(cell, has_support(results)))
             }
         }
     }
@@ -152,7 +159,7 @@ fn minor(lo: f64, hi: f64) -> Markup {
     html! { span.minor { " " (seconds(lo)) "–" (seconds(hi)) } }
 }
 
-fn figures(cell: &BenchCell) -> Markup {
+fn figures(cell: &BenchCell, has_support: bool) -> Markup {
     let dash = || "–".to_owned();
     let spread =
         |spread: &Spread| html! { @if spread.runs.len() > 1 { (minor(spread.min, spread.max)) } };
@@ -166,12 +173,12 @@ fn figures(cell: &BenchCell) -> Markup {
                 td.figure { (measured.predict_ratio.map_or_else(dash, ratio_words)) }
                 td.figure { (percent(measured.accuracy)) span.minor { " " (percent(*lo)) "–" (percent(*hi)) } }
                 td.figure { (measured.peak_rss_bytes.map_or_else(dash, bytes)) }
-                td.figure { (n_support(measured).map_or_else(dash, count)) }
+                @if has_support { td.figure { (n_support(measured).map_or_else(dash, count)) } }
             }
         }
         (_, status) => html! {
             td.figure.missing { (status_words(status)) }
-            @for _ in 0..6 { td.figure { "–" } }
+            @for _ in 0..5 + usize::from(has_support) { td.figure { "–" } }
         },
     }
 }

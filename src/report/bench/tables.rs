@@ -89,7 +89,7 @@ fn cell_frame(results: &BenchResults) -> Result<DataFrame, ReportError> {
     let figure = |name: &str, text: &dyn Fn(&Measured) -> String| {
         column(name, &|cell| cell.measured.as_ref().map_or(MISSING.to_owned(), text))
     };
-    let columns = vec![
+    let mut columns = vec![
         column("images", &|cell| count(cell.n_train as u64)),
         column(&results.variant, &|cell| cell.variant.clone()),
         column("engine", &|cell| cell.engine.clone()),
@@ -108,8 +108,11 @@ fn cell_frame(results: &BenchResults) -> Result<DataFrame, ReportError> {
             format!("{} [{}, {}]", share(m.accuracy), share(lo), share(hi))
         }),
         figure("peak memory", &|m| m.peak_rss_bytes.map_or(MISSING.to_owned(), bytes)),
-        figure("support vectors", &|m| n_support(m).map_or(MISSING.to_owned(), count)),
     ];
+    if has_support(results) {
+        columns
+            .push(figure("support vectors", &|m| n_support(m).map_or(MISSING.to_owned(), count)));
+    }
     Ok(DataFrame::new(cells.len(), columns)?)
 }
 
@@ -225,6 +228,11 @@ fn status(status: CellStatus) -> &'static str {
         CellStatus::Failed => "failed",
         CellStatus::Skipped => "skipped",
     }
+}
+
+/// Whether any model has support vectors.
+pub(super) fn has_support(results: &BenchResults) -> bool {
+    results.cells.iter().filter_map(|cell| cell.measured.as_ref()).any(|m| n_support(m).is_some())
 }
 
 pub(super) fn n_support(measured: &Measured) -> Option<u64> {
