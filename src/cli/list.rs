@@ -74,11 +74,12 @@ fn field_json(kind: &Kind, field: &Field) -> serde_json::Value {
     let accepts = match &field.accepts {
         Accepts::Boolean => json!("boolean"),
         Accepts::Integer { min, max } => json!({ "integer": [min, max] }),
-        Accepts::IntegerList { min, max } => json!({ "integer_list": [min, max] }),
+        Accepts::IntegerList { min, max, .. } => json!({ "integer_list": [min, max] }),
         Accepts::Number { min, max, above_min } => {
             json!({ "number": [min, max], "excludes_min": above_min })
         }
         Accepts::WordOrNumber { words, above } => json!({ "words": words, "number_above": above }),
+        Accepts::WordOrInteger { words, min } => json!({ "words": words, "integer_from": min }),
         Accepts::Choice(words) => json!({ "words": words }),
         Accepts::ChoiceOf(words) => json!({ "words": words() }),
         Accepts::Text => json!("text"),

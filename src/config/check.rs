@@ -209,8 +209,8 @@ fn params(
         let undecided = field.read_if.as_ref().is_some_and(|c| wrong.contains(&c.field));
         let is_read = !undecided && field.is_read(&read);
         let value = match (&field.accepts, node.get(field.name)) {
-            (Accepts::Fixed { grid }, _) => {
-                space::fixed(&subject, node, field, grid, &read, problems)
+            (Accepts::Fixed { grid, defaults }, _) => {
+                space::fixed(&subject, node, field, (*grid, defaults), &read, problems)
             }
             (Accepts::Grid { lists_only_if }, Some(entry)) => {
                 space::grid(&subject, entry, lists_only_if, &read, problems)

@@ -472,7 +472,11 @@ fn a_list_of_whole_numbers_is_read_and_a_wrong_one_says_which_item() {
         seeded: false,
         inputs: &[],
         cost_only: &[],
-        fields: &[field("cells", Accepts::IntegerList { min: 1, max: 64 }, Some("[4, 7]"))],
+        fields: &[field(
+            "cells",
+            Accepts::IntegerList { min: 1, max: 64, distinct: true },
+            Some("[4, 7]"),
+        )],
         produces: ArtifactType::Features,
         build: never,
     };

@@ -13,12 +13,16 @@ pub fn allowed(accepts: &Accepts) -> String {
         Accepts::Boolean => "`true` or `false`".to_owned(),
         Accepts::Integer { min, max: i64::MAX } => format!("a whole number, at least {min}"),
         Accepts::Integer { min, max } => format!("a whole number from {min} to {max}"),
-        Accepts::IntegerList { min, max } => {
-            format!("a list of different whole numbers from {min} to {max}")
+        Accepts::IntegerList { min, max, distinct } => {
+            let different = if *distinct { "different " } else { "" };
+            format!("a list of {different}whole numbers from {min} to {max}")
         }
         Accepts::Number { min, max, above_min } => number_range(*min, *max, *above_min),
         Accepts::WordOrNumber { words, above } => {
             format!("{} or {}", one_of(words), number_range(*above, f64::INFINITY, true))
+        }
+        Accepts::WordOrInteger { words, min } => {
+            format!("{} or a whole number, at least {min}", one_of(words))
         }
         Accepts::Choice(words) => one_of(words),
         Accepts::ChoiceOf(words) => {
@@ -75,8 +79,10 @@ pub(super) fn check(accepts: &Accepts, node: &Node) -> Result<Value, Option<Stri
             }
             _ => Err(None),
         },
-        Accepts::IntegerList { min, max } => match &node.value {
-            Shape::List(items) => integers(items, *min, *max).map(Value::from).map_err(Some),
+        Accepts::IntegerList { min, max, distinct } => match &node.value {
+            Shape::List(items) => {
+                integers(items, *min, *max, *distinct).map(Value::from).map_err(Some)
+            }
             Shape::Integer(integer) => Err(Some(format!("write `[{integer}]`"))),
             _ => Err(None),
         },
@@ -88,6 +94,10 @@ pub(super) fn check(accepts: &Accepts, node: &Node) -> Result<Value, Option<Stri
         Accepts::WordOrNumber { words, above } => match number(node) {
             Some(value) if value > *above => as_json(value).ok_or(None),
             _ => word_among(words),
+        },
+        Accepts::WordOrInteger { words, min } => match integer(node, *min, i64::MAX) {
+            Some(value) => Ok(Value::from(value)),
+            None => word_among(words),
         },
         Accepts::Choice(words) => word_among(words),
         Accepts::ChoiceOf(words) => {
@@ -120,11 +130,13 @@ fn integer(node: &Node, min: i64, max: i64) -> Option<i64> {
 }
 
 /// The list, or which of its items is wrong.
-fn integers(items: &[Node], min: i64, max: i64) -> Result<Vec<i64>, String> {
+fn integers(items: &[Node], min: i64, max: i64, distinct: bool) -> Result<Vec<i64>, String> {
     let mut list = Vec::with_capacity(items.len());
     for item in items {
         match integer(item, min, max) {
-            Some(value) if list.contains(&value) => return Err(format!("`{value}` stands twice")),
+            Some(value) if distinct && list.contains(&value) => {
+                return Err(format!("`{value}` stands twice"));
+            }
             Some(value) => list.push(value),
             None => return Err(format!("the list holds {}", item.describe())),
         }

@@ -180,6 +180,27 @@ pub(super) fn check_samples<'a>(
     if n_samples == 0 || n_features == 0 {
         return Err(InputError::Empty { n_samples, n_features });
     }
+    let is_present = check_weights(samples)?;
+    let n_present = is_present.iter().filter(|&&present| present).count();
+    if n_present < min_classes {
+        let class = is_present.iter().position(|&present| present).unwrap_or_default();
+        let counts = |row: usize| weights.is_none_or(|weights| weights[row] > 0.0);
+        let n_samples = (0..n_samples).filter(|&row| counts(row)).count();
+        return Err(InputError::OneClass { n_samples, class });
+    }
+    let features = row_major(features);
+    check_finite(&features)?;
+    Ok(Checked { features, n_classes: is_present.len(), is_present })
+}
+
+/// Checks the weights of samples, as many as there are labels, and tells for each label up to the
+/// largest whether a sample of it counts.
+///
+/// # Errors
+/// [`InputError`]
+pub(super) fn check_weights(samples: &Samples) -> Result<Vec<bool>, InputError> {
+    let Samples { labels, weights, .. } = *samples;
+    let n_samples = labels.len();
     if let Some(weights) = weights {
         let found = weights.len();
         if found != n_samples {
@@ -190,26 +211,14 @@ pub(super) fn check_samples<'a>(
             return Err(InputError::BadWeight { row, found });
         }
     }
-    let n_classes = labels.iter().max().map_or(0, |&label| label + 1);
-    let mut is_present = vec![false; n_classes];
-    let mut n_counting = 0;
+    let mut is_present = vec![false; labels.iter().max().map_or(0, |&label| label + 1)];
     for (row, &label) in labels.iter().enumerate() {
-        if weights.is_none_or(|weights| weights[row] > 0.0) {
-            is_present[label] = true;
-            n_counting += 1;
-        }
+        is_present[label] |= weights.is_none_or(|weights| weights[row] > 0.0);
     }
-    let n_present = is_present.iter().filter(|&&present| present).count();
-    if n_present == 0 {
+    if is_present.iter().all(|&present| !present) {
         return Err(InputError::NoWeight { n_samples });
     }
-    if n_present < min_classes {
-        let class = is_present.iter().position(|&present| present).unwrap_or_default();
-        return Err(InputError::OneClass { n_samples: n_counting, class });
-    }
-    let features = row_major(features);
-    check_finite(&features)?;
-    Ok(Checked { features, n_classes, is_present })
+    Ok(is_present)
 }
 
 /// Checks rows to predict or transform.

@@ -1,17 +1,21 @@
 //! Classical learners under linfa's conventions: checked parameters, `Fit`, `Predict`.
 
+pub mod adaboost;
 mod classifier;
 mod cost;
 pub mod discriminant;
 pub mod forest;
 pub mod gradient_boosting;
+mod importance;
 mod input;
 pub mod kernel_map;
 pub mod kmeans;
 pub mod knn;
 pub mod linalg;
+mod linear_model;
 pub mod linear_svm;
 mod log_scores;
+pub mod logistic;
 mod map_rows;
 pub mod model_selection;
 mod moments;
@@ -27,7 +31,10 @@ mod whitening;
 
 use linfa::dataset::Records;
 
-pub use classifier::{Classifier, LearnError, Learner, Meaning, Samples, Scores, read_classifier};
+pub use classifier::{
+    Classifier, LearnError, Learner, Meaning, Samples, Scores, Session, read_classifier,
+};
+pub use importance::permutation_importance;
 pub use input::{InputError, ParamError};
 
 pub use priors::Priors;

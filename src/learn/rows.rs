@@ -1,7 +1,7 @@
 //! Rows of bytes or floats under one interface.
 
 use crate::data::Features;
-use crate::kernels::weights::Weights;
+use crate::kernels::weights::{Weights, add_products};
 use crate::kernels::{Cpu, gemv, nearest};
 
 /// Samples by row; a value stands for itself times [`Rows::scale`].
@@ -96,6 +96,21 @@ impl<'a> Rows<'a> {
             Values::Floats(all) => {
                 let rows: Vec<&[f32]> = rows.iter().map(|row| &all[row * n..][..n]).collect();
                 vectors.add_scores(self.cpu, &rows, scores);
+            }
+        }
+    }
+
+    /// `sums[v][f] += sum_r factors[r][v] * stored row r[f]` over some rows.
+    pub fn add_products(&self, rows: &[usize], factors: &[f64], sums: &mut [f64]) {
+        let n = self.n_features;
+        match self.values {
+            Values::Bytes(all) => {
+                let rows: Vec<&[u8]> = rows.iter().map(|row| &all[row * n..][..n]).collect();
+                add_products(self.cpu, &rows, factors, sums);
+            }
+            Values::Floats(all) => {
+                let rows: Vec<&[f32]> = rows.iter().map(|row| &all[row * n..][..n]).collect();
+                add_products(self.cpu, &rows, factors, sums);
             }
         }
     }

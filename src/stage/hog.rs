@@ -27,7 +27,7 @@ pub static HOG: Kind = Kind {
         Field {
             name: "cells",
             doc: "sides of the cells, pixels; features of several sizes are concatenated",
-            accepts: Accepts::IntegerList { min: 2, max: 1024 },
+            accepts: Accepts::IntegerList { min: 2, max: 1024, distinct: true },
             default: Some("[4, 7]"),
             read_if: None,
         },

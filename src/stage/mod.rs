@@ -4,23 +4,28 @@
 //! inputs in, artifact out, nothing read or written besides them and its scratch directory. The
 //! engine knows no kind: it sees [`Kind`] and [`Stage`] only.
 
+mod adaboost;
 mod artifact;
 mod augment;
 mod classify;
 mod cnn;
 mod dataset;
+mod decision_tree;
 mod discriminant;
 mod evaluate;
 mod features;
 mod field;
 mod fisher;
 mod forecast;
+mod forest;
 mod fourier;
 mod gaussian_nb;
+mod gradient_boosting;
 mod hog;
 mod kmeans;
 mod knn;
 mod linear_svm;
+mod logistic;
 mod nystroem;
 mod pca;
 mod random_projection;
@@ -75,8 +80,14 @@ pub static KINDS: &[&Kind] = &[
     &svm::SVM,
     &svm_file::SVM_FILE,
     &linear_svm::LINEAR_SVM,
+    &logistic::LOGISTIC,
     &discriminant::DISCRIMINANT,
     &gaussian_nb::GAUSSIAN_NB,
+    &decision_tree::DECISION_TREE,
+    &forest::RANDOM_FOREST,
+    &forest::EXTRA_TREES,
+    &adaboost::ADABOOST,
+    &gradient_boosting::GRADIENT_BOOSTING,
     &search::SEARCH,
     &evaluate::EVALUATE,
 ];
@@ -90,8 +101,14 @@ pub static LEARNERS: &[(&Kind, BuildLearner)] = &[
     (&kmeans::KMEANS, kmeans::learner),
     (&svm::SVM, svm::learner),
     (&linear_svm::LINEAR_SVM, linear_svm::learner),
+    (&logistic::LOGISTIC, logistic::learner),
     (&discriminant::DISCRIMINANT, discriminant::learner),
     (&gaussian_nb::GAUSSIAN_NB, gaussian_nb::learner),
+    (&decision_tree::DECISION_TREE, decision_tree::learner),
+    (&forest::RANDOM_FOREST, forest::random_forest),
+    (&forest::EXTRA_TREES, forest::extra_trees),
+    (&adaboost::ADABOOST, adaboost::learner),
+    (&gradient_boosting::GRADIENT_BOOSTING, gradient_boosting::learner),
 ];
 
 /// One kind of stage: its contract with the pipeline file and with the cache.

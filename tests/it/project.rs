@@ -53,6 +53,17 @@ kind = "kmeans"
 title = "Clusters of pixels"
 inputs = { data = "data" }
 
+[stage.boosting]
+kind = "gradient_boosting"
+title = "Gradient boosted trees on pixels"
+inputs = { data = "data" }
+n_estimators = 5
+
+[stage.logistic]
+kind = "logistic"
+title = "Logistic regression on pixels"
+inputs = { data = "data" }
+
 [stage.scaled]
 kind = "scale"
 inputs = { data = "data" }
@@ -95,7 +106,10 @@ kind = "evaluate"
 
 [stage.evaluation.inputs]
 data = "data"
-models = ["net", "svm", "svm_pixels", "knn", "clusters", "normal", "nearest_mean", "naive"]
+models = [
+    "net", "svm", "svm_pixels", "knn", "clusters", "boosting", "logistic",
+    "normal", "nearest_mean", "naive",
+]
 reductions = ["components", "directions"]
 "#;
 

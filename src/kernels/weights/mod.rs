@@ -9,6 +9,9 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod products;
+
+pub use products::add_products;
 
 use super::cpu::{Cpu, Level, per_level};
 
@@ -21,6 +24,34 @@ const BLOCK: usize = 256;
 
 /// Sums of a tile, `[row][vector]`.
 type Tile = [[f64; N_VECTORS]; N_ROWS];
+
+/// Values of rows.
+pub trait Widen: Copy {
+    /// Writes the values as `f64`, over the common length.
+    fn widen(cpu: Cpu, values: &[Self], out: &mut [f64]);
+}
+
+macro_rules! widen {
+    ($value:ty, $name:ident) => {
+        per_level! {
+            fn $name(values: &[$value], out: &mut [f64]) {
+                for (out, &value) in out.iter_mut().zip(values) {
+                    *out = f64::from(value);
+                }
+            }
+        }
+
+        impl Widen for $value {
+            fn widen(cpu: Cpu, values: &[Self], out: &mut [f64]) {
+                $name(cpu, values, out);
+            }
+        }
+    };
+}
+
+widen!(u8, widen_bytes);
+widen!(f32, widen_floats);
+widen!(f64, widen_doubles);
 
 /// Weight vectors, packed.
 pub struct Weights {
@@ -53,7 +84,7 @@ impl Weights {
     ///
     /// # Panics
     /// If a row or `scores` has another length.
-    pub fn add_scores<T: Copy + Into<f64>>(&self, cpu: Cpu, rows: &[&[T]], scores: &mut [f64]) {
+    pub fn add_scores<T: Widen>(&self, cpu: Cpu, rows: &[&[T]], scores: &mut [f64]) {
         let (n_features, n_vectors) = (self.n_features, self.n_vectors);
         assert!(rows.iter().all(|row| row.len() == n_features), "rows differ in length");
         assert_eq!(scores.len(), rows.len() * n_vectors, "one score for each row and vector");
@@ -62,7 +93,7 @@ impl Weights {
         for start in (0..n_features).step_by(BLOCK) {
             let end = (start + BLOCK).min(n_features);
             let packed = &mut packed[..n_groups * (end - start) * N_ROWS];
-            pack_rows(rows, start, end, packed);
+            pack_rows(cpu, rows, start, end, packed);
             for first in (0..n_vectors).step_by(N_VECTORS) {
                 let panel = &self.values[first * n_features..];
                 let panel = &panel[start * N_VECTORS..end * N_VECTORS];
@@ -86,15 +117,13 @@ impl Weights {
 }
 
 /// Features `start..end` of the rows as `[group of 8][feature][8]`.
-fn pack_rows<T: Copy + Into<f64>>(rows: &[&[T]], start: usize, end: usize, packed: &mut [f64]) {
+fn pack_rows<T: Widen>(cpu: Cpu, rows: &[&[T]], start: usize, end: usize, packed: &mut [f64]) {
     let mut lines = [[0.0; BLOCK]; N_ROWS];
     let groups = packed.chunks_exact_mut((end - start) * N_ROWS);
     for (group, rows) in groups.zip(rows.chunks(N_ROWS)) {
         // Converted along the row and only then transposed: the first is vectorised.
         for (line, row) in lines.iter_mut().zip(rows) {
-            for (to, &value) in line.iter_mut().zip(&row[start..end]) {
-                *to = value.into();
-            }
+            T::widen(cpu, &row[start..end], line);
         }
         for (f, feature) in group.as_chunks_mut::<N_ROWS>().0.iter_mut().enumerate() {
             for (to, line) in feature.iter_mut().zip(&lines) {

@@ -4,8 +4,6 @@
 //! sums `G` and `H` gets `-learning_rate G / (H + l2_regularization)`. The trees of a round grow side
 //! by side from the same gradients.
 
-use std::borrow::Cow;
-
 use rayon::prelude::*;
 
 use super::grower::{Grower, Grown, Sums};
@@ -24,20 +22,20 @@ use crate::progress::Progress;
 const TINY: f64 = 1e-15;
 
 /// Samples that count, with their classes as positions among those present.
-struct Rows<'a> {
-    features: Cow<'a, Features>,
+struct Rows {
+    features: Features,
     classes: Vec<u32>,
     weights: Option<Vec<f64>>,
 }
 
-impl Rows<'_> {
+impl Rows {
     fn len(&self) -> usize {
         self.classes.len()
     }
 
-    fn select(&self, idx: &[usize]) -> Rows<'static> {
+    fn select(&self, idx: &[usize]) -> Rows {
         Rows {
-            features: Cow::Owned(self.features.select(idx)),
+            features: self.features.select(idx),
             classes: idx.iter().map(|&row| self.classes[row]).collect(),
             weights: self.weights.as_ref().map(|all| idx.iter().map(|&row| all[row]).collect()),
         }
@@ -71,7 +69,7 @@ impl GradientBoostingValidParams {
         let checked = check_samples(&samples, 2)?;
         let classes: Vec<usize> =
             (0..checked.n_classes).filter(|&class| checked.is_present[class]).collect();
-        let all = rows_that_count(&samples, checked.features, &classes);
+        let all = rows_that_count(&samples, &checked.features, &classes);
         let n_features = all.features.n_features();
         match self.early_stopping {
             None => self.boost(&all, None, classes, n_features, seed, progress),
@@ -186,21 +184,19 @@ fn draw(n: usize, share: f64, rng: &mut Rng) -> Vec<usize> {
     all
 }
 
-/// Rows of weight 0 are left out, so that they count for nothing, not even as samples of a leaf.
-fn rows_that_count<'a>(
-    samples: &Samples<'a>,
-    features: Cow<'a, Features>,
-    classes: &[usize],
-) -> Rows<'a> {
-    let position = |label: &usize| classes.binary_search(label).unwrap_or_default() as u32;
+/// Rows of weight 0 are left out, so that they count for nothing, not even as samples of a leaf. The
+/// others are put in the order of their classes: rows of a node are then near each other in memory
+/// (a tenth of the time of a fit).
+fn rows_that_count(samples: &Samples, features: &Features, classes: &[usize]) -> Rows {
+    let position = |label: usize| classes.binary_search(&label).unwrap_or_default() as u32;
     let counts = |row: &usize| samples.weights.is_none_or(|weights| weights[*row] > 0.0);
-    let rows = Rows {
-        features,
-        classes: samples.labels.iter().map(position).collect(),
-        weights: samples.weights.map(<[f64]>::to_vec),
-    };
-    let kept: Vec<usize> = (0..rows.len()).filter(counts).collect();
-    if kept.len() == rows.len() { rows } else { rows.select(&kept) }
+    let mut kept: Vec<usize> = (0..features.n_samples()).filter(counts).collect();
+    kept.sort_by_key(|&row| samples.labels[row]);
+    Rows {
+        features: features.select(&kept),
+        classes: kept.iter().map(|&row| position(samples.labels[row])).collect(),
+        weights: samples.weights.map(|all| kept.iter().map(|&row| all[row]).collect()),
+    }
 }
 
 /// Rows to grow on and rows held out, a share of each class.
@@ -209,7 +205,7 @@ fn hold_out(
     classes: &[usize],
     early_stopping: EarlyStopping,
     seed: u64,
-) -> Result<(Rows<'static>, Rows<'static>), LearnError> {
+) -> Result<(Rows, Rows), LearnError> {
     let share = early_stopping.validation_fraction;
     let mut is_held_out = vec![false; all.len()];
     for (position, &class) in classes.iter().enumerate() {
@@ -232,7 +228,7 @@ fn hold_out(
 
 /// Raw scores of the rows that are fitted, and their gradients, in tiles.
 struct Scores<'a> {
-    rows: &'a Rows<'a>,
+    rows: &'a Rows,
     n_columns: usize,
     total_weight: f64,
     raw: Vec<f64>,
@@ -352,7 +348,7 @@ impl<'a> Scores<'a> {
 
 /// Rows held out, and how the loss of them went.
 struct Validation {
-    rows: Rows<'static>,
+    rows: Rows,
     params: EarlyStopping,
     /// `[n_rows, n_columns]`
     raw: Vec<f64>,
@@ -361,7 +357,7 @@ struct Validation {
 }
 
 impl Validation {
-    fn new(rows: Rows<'static>, params: EarlyStopping) -> Self {
+    fn new(rows: Rows, params: EarlyStopping) -> Self {
         Validation { rows, params, raw: vec![], n_columns: 0, curve: vec![] }
     }
 

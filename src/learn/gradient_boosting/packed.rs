@@ -73,3 +73,28 @@ pub(super) fn pack_tile(packing: Packing, units: Units, grads: &[Grad], words: &
         *word = packing.pack(g_whole as i64, h_whole as u64);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Rng;
+
+    #[test]
+    fn packed_sums_are_those_of_the_gradients_to_half_a_unit() {
+        let mut rng = Rng::new(1, &["packed"]);
+        let n = TILE;
+        // Most are far below a unit, as where a model is sure.
+        let grads: Vec<Grad> = (0..n)
+            .map(|row| if row % 64 == 0 { [0.7, 0.2] } else { [1e-9 * rng.normal_f32(), 1e-10] })
+            .collect();
+        let sum = |part: usize| grads.iter().map(|grad| f64::from(grad[part])).sum::<f64>();
+        let packing = Packing::of(n);
+        let (g, h) = (1e-6, 1e-6);
+        let mut words = vec![0; n];
+        pack_tile(packing, Units { g, h }, &grads, &mut words);
+        let total = packing.parts(words.iter().fold(0, |sum: u64, &word| sum.wrapping_add(word)));
+        assert!((total.g as f64 * g - sum(0)).abs() <= 0.5 * g + 1e-12);
+        assert!((total.h as f64 * h - sum(1)).abs() <= 0.5 * h + 1e-12);
+        assert_eq!(total.n, n as u64);
+    }
+}
