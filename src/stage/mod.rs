@@ -178,6 +178,8 @@ pub struct InputSpec {
     pub accepts: &'static [ArtifactType],
     /// A list of stages rather than one.
     pub many: bool,
+    /// Whether it must be given.
+    pub required: bool,
     /// One line for error messages.
     pub doc: &'static str,
 }
