@@ -414,9 +414,12 @@ impl Growth<'_, '_> {
         // Not above 0: what a cut costs where leaves are penalised.
         let constant = g * g / h_both - g * g / (h + self.lambda);
         let to_gain = units.g * units.g / units.h;
+        // Variance of `D` that the rounding of rows alone gives: such a cut may gain nothing.
+        let mean = g / h_both;
+        let noise = node.n as f64 * (1.0 + mean * mean);
         let mut best: Option<Cut> = None;
         for lane in (0..LANES).filter(|lane| self.allowed[block] >> lane & 1 == 1) {
-            if found.num[lane] == 0.0 {
+            if found.num[lane] <= noise {
                 continue;
             }
             let gain = (h_both * found.num[lane] / found.den[lane] + constant) * to_gain;
