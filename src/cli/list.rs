@@ -62,7 +62,8 @@ fn kind_json(kind: &Kind) -> serde_json::Value {
         "name": kind.name,
         "doc": kind.doc,
         "inputs": kind.inputs.iter().map(|input| json!({
-            "name": input.name, "accepts": input.accepts, "many": input.many, "doc": input.doc,
+            "name": input.name, "accepts": input.accepts, "many": input.many,
+            "required": input.required, "doc": input.doc,
         })).collect::<Vec<_>>(),
         "parameters": kind.fields.iter().map(|field| field_json(kind, field)).collect::<Vec<_>>(),
         "produces": kind.produces,
@@ -78,6 +79,7 @@ fn field_json(kind: &Kind, field: &Field) -> serde_json::Value {
             json!({ "number": [min, max], "excludes_min": above_min })
         }
         Accepts::WordOrNumber { words, above } => json!({ "words": words, "number_above": above }),
+        Accepts::WordOrInteger { words, min } => json!({ "words": words, "integer_from": min }),
         Accepts::Choice(words) => json!({ "words": words }),
         Accepts::ChoiceOf(words) => json!({ "words": words() }),
         Accepts::Text => json!("text"),

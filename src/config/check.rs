@@ -209,8 +209,8 @@ fn params(
         let undecided = field.read_if.as_ref().is_some_and(|c| wrong.contains(&c.field));
         let is_read = !undecided && field.is_read(&read);
         let value = match (&field.accepts, node.get(field.name)) {
-            (Accepts::Fixed { grid }, _) => {
-                space::fixed(&subject, node, field, grid, &read, problems)
+            (Accepts::Fixed { grid, defaults }, _) => {
+                space::fixed(&subject, node, field, (*grid, defaults), &read, problems)
             }
             (Accepts::Grid { lists_only_if }, Some(entry)) => {
                 space::grid(&subject, entry, lists_only_if, &read, problems)
@@ -312,6 +312,7 @@ fn inputs(
     let mut read = Vec::with_capacity(kind.inputs.len());
     for spec in kind.inputs {
         match entries.iter().find(|entry| entry.key == spec.name) {
+            None if !spec.required => {}
             None => {
                 let message = format!("{subject} has no input `{}`: {}", spec.name, spec.doc);
                 let example = if spec.many { "[\"stage\", …]" } else { "\"stage\"" };

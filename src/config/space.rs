@@ -180,7 +180,7 @@ pub(super) fn fixed(
     subject: &str,
     stage: &Node,
     own: &Field,
-    grid_name: &str,
+    (grid_name, defaults): (Option<&str>, &[(&str, &str, &str)]),
     read: &Map<String, Value>,
     problems: &mut Problems,
 ) -> Option<Value> {
@@ -196,16 +196,18 @@ pub(super) fn fixed(
         let path = format!("{name}.{}", entry.key);
         is_right &= field_of(learner, entry, &path, subject, problems).is_some();
     }
-    let grid_entry = stage.get(grid_name);
+    let grid_entry = grid_name.and_then(|name| stage.get(name));
     let searched = |field: &Field| grid_entry.and_then(|entry| entry.node.get(field.name));
-    let grid = read.get(grid_name).and_then(Value::as_object);
+    let grid = grid_name.and_then(|name| read.get(name)?.as_object());
+    let is_grid_wrong = grid_name.is_some() && grid.is_none();
+    let grid_name = grid_name.unwrap_or_default();
     let mut fixed = Map::new();
     // Every value that a candidate may have, by parameter; absent if none reads it.
     let mut possible: Map<String, Value> = Map::new();
     for field in learner.fields {
         let path = format!("{name}.{}", field.name);
         // Whatever hangs on a wrong value may be read.
-        let is_read = !is_right || grid.is_none() || is_read_by_any(field, &possible);
+        let is_read = !is_right || is_grid_wrong || is_read_by_any(field, &possible);
         let value = match (searched(field), given.and_then(|entry| entry.node.get(field.name))) {
             (Some(_), Some(entry)) => {
                 let message =
@@ -226,10 +228,14 @@ pub(super) fn fixed(
             }
             (None, Some(entry)) => checked(field, &path, subject, &entry.node, problems),
             (None, None) => {
-                let default = default(field);
+                let here = defaults
+                    .iter()
+                    .find(|(kind, name, _)| *kind == learner.name && *name == field.name)
+                    .and_then(|(.., text)| serde_json::from_str(text).ok());
+                let default = here.or_else(|| default(field));
                 if default.is_none() && is_read {
-                    let origin = grid_entry.map(|entry| &entry.key_origin);
-                    if let Some(origin) = origin {
+                    let near = grid_entry.or(given).map(|entry| &entry.key_origin);
+                    if let Some(origin) = near {
                         missing(field, &path, subject, origin, problems);
                     }
                 }

@@ -21,6 +21,9 @@ pub fn allowed(accepts: &Accepts) -> String {
         Accepts::WordOrNumber { words, above } => {
             format!("{} or {}", one_of(words), number_range(*above, f64::INFINITY, true))
         }
+        Accepts::WordOrInteger { words, min } => {
+            format!("{} or a whole number, at least {min}", one_of(words))
+        }
         Accepts::Choice(words) => one_of(words),
         Accepts::ChoiceOf(words) => {
             let words = words();
@@ -91,6 +94,10 @@ pub(super) fn check(accepts: &Accepts, node: &Node) -> Result<Value, Option<Stri
         Accepts::WordOrNumber { words, above } => match number(node) {
             Some(value) if value > *above => as_json(value).ok_or(None),
             _ => word_among(words),
+        },
+        Accepts::WordOrInteger { words, min } => match integer(node, *min, i64::MAX) {
+            Some(value) => Ok(Value::from(value)),
+            None => word_among(words),
         },
         Accepts::Choice(words) => word_among(words),
         Accepts::ChoiceOf(words) => {

@@ -6,8 +6,10 @@ use ndarray::Array2;
 use serde_json::{Map, Value};
 
 use super::NominalCost;
+use super::adaboost::AdaBoost;
 use super::discriminant::Discriminant;
 use super::forest::Forest;
+use super::gradient_boosting::GradientBoosting;
 use super::input::{InputError, ParamError};
 use super::kernel_map::KernelMapError;
 use super::kmeans::KMeans;
@@ -54,6 +56,22 @@ pub trait Learner: Any + Send + Sync {
         true
     }
 
+    /// Prepares rows for many fits with other weights each; none if that saves nothing.
+    ///
+    /// # Errors
+    /// An interruption.
+    ///
+    /// # Panics
+    /// If the features are not row-major, finite and as many as the labels.
+    fn session<'a>(
+        &'a self,
+        _features: &'a Features,
+        _labels: &'a Labels,
+        _progress: &dyn Progress,
+    ) -> Result<Option<Box<dyn Session + 'a>>, LearnError> {
+        Ok(None)
+    }
+
     /// Whether [`Learner::cross_validate`] of this learner can judge `other` along with itself,
     /// for less than the two would cost one by one.
     fn shares_work_with(&self, other: &dyn Learner) -> bool {
@@ -86,6 +104,21 @@ pub trait Learner: Any + Send + Sync {
     fn nominal_cost(&self, _shape: &TableShape, _n_threads: usize) -> Option<NominalCost> {
         None
     }
+}
+
+/// Rows made ready to be fitted again and again.
+pub trait Session {
+    /// The classifier that [`Learner::fit`] would fit with these weights, `[n_samples]`; where bins
+    /// are quantiles, they count rows of weight 0.
+    ///
+    /// # Errors
+    /// Weights that cannot be fitted with, or an interruption.
+    fn fit(
+        &mut self,
+        weights: &[f64],
+        seed: u64,
+        progress: &dyn Progress,
+    ) -> Result<Box<dyn Classifier>, LearnError>;
 }
 
 /// A fitted classifier.
@@ -172,7 +205,9 @@ const READERS: &[(&str, Reader)] = &[
     ("svc", |file| Ok(Box::new(Svc::from_tensors(file)?))),
     ("linear_svc", |file| Ok(Box::new(LinearSvc::from_tensors(file)?))),
     ("decision_tree", |file| Ok(Box::new(DecisionTree::from_tensors(file)?))),
+    ("adaboost", |file| Ok(Box::new(AdaBoost::from_tensors(file)?))),
     ("forest", |file| Ok(Box::new(Forest::from_tensors(file)?))),
+    ("gradient_boosting", |file| Ok(Box::new(GradientBoosting::from_tensors(file)?))),
     ("discriminant", |file| Ok(Box::new(Discriminant::from_tensors(file)?))),
     ("gaussian_nb", |file| Ok(Box::new(GaussianNb::from_tensors(file)?))),
 ];
@@ -212,6 +247,23 @@ pub enum LearnError {
     /// linfa's engine.
     #[error("linfa: {0}")]
     Linfa(String),
+    /// The first member of an ensemble learned nothing.
+    #[error(
+        "the first `{learner}` misses a share of {error:.3} of the weights, no better than chance: \
+         there is nothing to boost"
+    )]
+    NoBetterThanChance {
+        /// Its kind.
+        learner: &'static str,
+        /// Share that it misses.
+        error: f64,
+    },
+    /// Probabilities are needed of a learner that has none.
+    #[error("`{learner}` gives no probabilities, which `SAMME.R` needs")]
+    NoProbabilities {
+        /// Its kind.
+        learner: String,
+    },
     /// A support vector machine.
     #[error(transparent)]
     Svc(SvcError),
@@ -277,6 +329,12 @@ impl LearnError {
             | LearnError::Param(_)
             | LearnError::Linfa(_)
             | LearnError::TensorFile(_) => None,
+            LearnError::NoBetterThanChance { .. } => {
+                Some("give a learner that learns more, such as deeper trees".to_owned())
+            }
+            LearnError::NoProbabilities { .. } => {
+                Some("use the algorithm `SAMME`, or another learner".to_owned())
+            }
             LearnError::Linalg(_) => Some("scale the features: their squares overflow".to_owned()),
         }
     }

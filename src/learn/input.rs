@@ -98,13 +98,13 @@ pub enum InputError {
         /// Most features.
         limit: usize,
     },
-    /// A class has too few samples to hold some out and fit on others.
-    #[error("class {class} has {found} sample, at least 2 are needed to hold one out")]
-    TooFewToHoldOut {
-        /// Class.
-        class: usize,
-        /// Its samples that count.
+    /// There are more samples than sums are exact for.
+    #[error("{found} samples, at most {limit} can be fitted")]
+    TooManySamples {
+        /// Samples found.
         found: usize,
+        /// Most samples.
+        limit: usize,
     },
     /// The learner cannot weigh samples.
     #[error("`{learner}` takes no sample weights")]
@@ -124,6 +124,7 @@ impl InputError {
             InputError::NotFinite { .. } => "remove or replace such values before fitting",
             InputError::OneClass { .. } => "give samples of at least two classes",
             InputError::TooManyFeatures { .. } => "reduce the features first",
+            InputError::TooManySamples { .. } => "fit on a part of them",
             _ => return None,
         };
         Some(hint.to_owned())
@@ -180,6 +181,27 @@ pub(super) fn check_samples<'a>(
     if n_samples == 0 || n_features == 0 {
         return Err(InputError::Empty { n_samples, n_features });
     }
+    let is_present = check_weights(samples)?;
+    let n_present = is_present.iter().filter(|&&present| present).count();
+    if n_present < min_classes {
+        let class = is_present.iter().position(|&present| present).unwrap_or_default();
+        let counts = |row: usize| weights.is_none_or(|weights| weights[row] > 0.0);
+        let n_samples = (0..n_samples).filter(|&row| counts(row)).count();
+        return Err(InputError::OneClass { n_samples, class });
+    }
+    let features = row_major(features);
+    check_finite(&features)?;
+    Ok(Checked { features, n_classes: is_present.len(), is_present })
+}
+
+/// Checks the weights of samples, as many as there are labels, and tells for each label up to the
+/// largest whether a sample of it counts.
+///
+/// # Errors
+/// [`InputError`]
+pub(super) fn check_weights(samples: &Samples) -> Result<Vec<bool>, InputError> {
+    let Samples { labels, weights, .. } = *samples;
+    let n_samples = labels.len();
     if let Some(weights) = weights {
         let found = weights.len();
         if found != n_samples {
@@ -190,26 +212,14 @@ pub(super) fn check_samples<'a>(
             return Err(InputError::BadWeight { row, found });
         }
     }
-    let n_classes = labels.iter().max().map_or(0, |&label| label + 1);
-    let mut is_present = vec![false; n_classes];
-    let mut n_counting = 0;
+    let mut is_present = vec![false; labels.iter().max().map_or(0, |&label| label + 1)];
     for (row, &label) in labels.iter().enumerate() {
-        if weights.is_none_or(|weights| weights[row] > 0.0) {
-            is_present[label] = true;
-            n_counting += 1;
-        }
+        is_present[label] |= weights.is_none_or(|weights| weights[row] > 0.0);
     }
-    let n_present = is_present.iter().filter(|&&present| present).count();
-    if n_present == 0 {
+    if is_present.iter().all(|&present| !present) {
         return Err(InputError::NoWeight { n_samples });
     }
-    if n_present < min_classes {
-        let class = is_present.iter().position(|&present| present).unwrap_or_default();
-        return Err(InputError::OneClass { n_samples: n_counting, class });
-    }
-    let features = row_major(features);
-    check_finite(&features)?;
-    Ok(Checked { features, n_classes, is_present })
+    Ok(is_present)
 }
 
 /// Checks rows to predict or transform.

@@ -1,10 +1,12 @@
 //! Classical learners under linfa's conventions: checked parameters, `Fit`, `Predict`.
 
+pub mod adaboost;
 mod classifier;
 mod cost;
 pub mod discriminant;
 pub mod forest;
 pub mod gradient_boosting;
+mod importance;
 mod input;
 pub mod kernel_map;
 pub mod kmeans;
@@ -31,7 +33,10 @@ mod whitening;
 
 use linfa::dataset::Records;
 
-pub use classifier::{Classifier, LearnError, Learner, Meaning, Samples, Scores, read_classifier};
+pub use classifier::{
+    Classifier, LearnError, Learner, Meaning, Samples, Scores, Session, read_classifier,
+};
+pub use importance::permutation_importance;
 pub use input::{InputError, ParamError};
 
 pub use priors::Priors;

@@ -187,9 +187,9 @@ impl Moments {
         Ok(Moments { counts, means, scatter })
     }
 
-    /// Freedom of the pooled scatter: `n_samples - n_groups` for equal weights.
-    pub fn freedom(&self) -> f64 {
-        self.counts.iter().map(Count::freedom).sum()
+    /// Weight of all samples.
+    pub fn weight(&self) -> f64 {
+        self.counts.iter().map(|count| count.weight).sum()
     }
 }
 
@@ -458,15 +458,16 @@ mod tests {
             let (weight, mean, own) = naive(rows, group);
             assert!((found.counts[group].weight - weight).abs() < 1e-9);
             for (j, mean) in mean.iter().enumerate() {
-                assert!((found.means[[group, j]] - mean).abs() < 1e-12);
-                assert!((variances.means[[group, j]] - mean).abs() < 1e-12);
+                // Sums of thousands of values about 100.
+                assert!((found.means[[group, j]] - mean).abs() < 1e-10);
+                assert!((variances.means[[group, j]] - mean).abs() < 1e-10);
                 let variance = own[[j, j]] / weight;
-                assert!((variances.variances[[group, j]] - variance).abs() < 1e-12);
+                assert!((variances.variances[[group, j]] - variance).abs() < 1e-10);
             }
             scatter += &own;
         }
         for (a, b) in found.scatter.iter().zip(&scatter) {
-            assert!((a - b).abs() < 1e-9, "{a} and {b}");
+            assert!((a - b).abs() < 1e-7, "{a} and {b}");
         }
     }
 
@@ -475,7 +476,7 @@ mod tests {
         let n = 2600;
         let features = bytes(n, 13);
         let floats = Features::Floats(real(&features).mapv(|v| (v * 7.0 + 100.0) as f32));
-        let groups = Labels::from_shape_fn(n, |row| row * row % 3);
+        let groups = Labels::from_shape_fn(n, |row| row / 2 % 3);
         let weights: Vec<f64> = (0..n).map(|row| (row % 4) as f64 / 2.0).collect();
         for features in [&features, &floats] {
             for weights in [None, Some(weights.as_slice())] {

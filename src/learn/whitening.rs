@@ -56,7 +56,7 @@ fn ledoit_wolf(
     progress: &dyn Progress,
 ) -> Result<f64, LearnError> {
     let p = moments.scatter.nrows() as f64;
-    let weight: f64 = moments.counts.iter().map(|count| count.weight).sum();
+    let weight = moments.weight();
     let square: f64 = moments.counts.iter().map(|count| count.square).sum();
     let n = weight * weight / square;
     let mu = moments.scatter.diag().sum() / weight / p;

@@ -70,6 +70,13 @@ pub enum Accepts {
         /// Lower bound, exclusive.
         above: f64,
     },
+    /// One of some words, or a whole number of at least `min`.
+    WordOrInteger {
+        /// Allowed words.
+        words: &'static [&'static str],
+        /// Least value.
+        min: i64,
+    },
     /// One of these words.
     Choice(&'static [&'static str]),
     /// One of the words that the function lists (such as the shipped architectures).
@@ -87,8 +94,11 @@ pub enum Accepts {
     /// A table of the other parameters of the learner named by the field `learner`; those that are
     /// not given take their defaults.
     Fixed {
-        /// The field that holds the grid; declared before this one.
-        grid: &'static str,
+        /// The field that holds the grid, if parameters are searched; declared before this one.
+        grid: Option<&'static str>,
+        /// Learner, parameter and the JSON text of its default here, where that is another than
+        /// the learner's own.
+        defaults: &'static [(&'static str, &'static str, &'static str)],
     },
 }
 

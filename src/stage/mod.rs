@@ -4,19 +4,23 @@
 //! inputs in, artifact out, nothing read or written besides them and its scratch directory. The
 //! engine knows no kind: it sees [`Kind`] and [`Stage`] only.
 
+mod adaboost;
 mod artifact;
 mod augment;
 mod classify;
 mod cnn;
 mod dataset;
+mod decision_tree;
 mod discriminant;
 mod evaluate;
 mod features;
 mod field;
 mod fisher;
 mod forecast;
+mod forest;
 mod fourier;
 mod gaussian_nb;
+mod gradient_boosting;
 mod hog;
 mod kmeans;
 mod knn;
@@ -83,6 +87,11 @@ pub static KINDS: &[&Kind] = &[
     &mlp::MLP,
     &discriminant::DISCRIMINANT,
     &gaussian_nb::GAUSSIAN_NB,
+    &decision_tree::DECISION_TREE,
+    &forest::RANDOM_FOREST,
+    &forest::EXTRA_TREES,
+    &adaboost::ADABOOST,
+    &gradient_boosting::GRADIENT_BOOSTING,
     &search::SEARCH,
     &evaluate::EVALUATE,
 ];
@@ -101,6 +110,11 @@ pub static LEARNERS: &[(&Kind, BuildLearner)] = &[
     (&mlp::MLP, mlp::learner),
     (&discriminant::DISCRIMINANT, discriminant::learner),
     (&gaussian_nb::GAUSSIAN_NB, gaussian_nb::learner),
+    (&decision_tree::DECISION_TREE, decision_tree::learner),
+    (&forest::RANDOM_FOREST, forest::random_forest),
+    (&forest::EXTRA_TREES, forest::extra_trees),
+    (&adaboost::ADABOOST, adaboost::learner),
+    (&gradient_boosting::GRADIENT_BOOSTING, gradient_boosting::learner),
 ];
 
 /// One kind of stage: its contract with the pipeline file and with the cache.
@@ -164,6 +178,8 @@ pub struct InputSpec {
     pub accepts: &'static [ArtifactType],
     /// A list of stages rather than one.
     pub many: bool,
+    /// Whether it must be given.
+    pub required: bool,
     /// One line for error messages.
     pub doc: &'static str,
 }

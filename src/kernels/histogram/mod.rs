@@ -9,9 +9,13 @@
 //! 16 features make a block, `[bin][feature]`: 32 KiB, which stay in the first cache while rows are
 //! added, and whose prefix sums over bins run 8 features to a register.
 
-#[cfg(test)]
-use super::Cpu;
-use super::cpu::per_level;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod quads;
+
+use super::cpu::{Cpu, Level, per_level};
+
+pub use quads::{Quad, count_quads};
 
 /// Features of a block.
 pub const LANES: usize = 16;
@@ -19,6 +23,9 @@ pub const LANES: usize = 16;
 pub const N_BINS: usize = 256;
 /// Words of a block.
 pub const BLOCK_LEN: usize = N_BINS * LANES;
+
+/// Most rows of a histogram: with 2^25 the sums have 19 and 20 bits.
+pub const MAX_ROWS: usize = (1 << 25) - 1;
 
 /// A histogram of 16 features, `[bin][feature]`.
 pub type Block = [u64; BLOCK_LEN];
@@ -50,20 +57,20 @@ impl Packing {
     /// For sums of up to `n_rows` rows.
     ///
     /// # Panics
-    /// If there are 2^32 rows or more.
+    /// If there are more than [`MAX_ROWS`].
     pub fn of(n_rows: usize) -> Self {
-        assert!(n_rows < 1 << 32, "{n_rows} rows do not fit into a packed sum");
+        assert!(n_rows <= MAX_ROWS, "{n_rows} rows do not fit into a packed sum");
         let n_bits = usize::BITS - n_rows.leading_zeros();
         Packing { n_bits, h_bits: (64 - n_bits) / 2 - 1 }
     }
 
     /// Units of gradients and second derivatives, given the sums of their absolute values over all
-    /// rows: the smallest such that the sums, each term rounded, fit into their bits.
-    pub fn units(self, sum_abs_g: f64, sum_h: f64) -> (f64, f64) {
+    /// rows: the smallest such that the sums fit into their bits, though rounding may add up to
+    /// `slack` units to them.
+    pub fn units(self, sum_abs_g: f64, sum_h: f64, slack: usize) -> (f64, f64) {
         let g_bits = 64 - self.n_bits - self.h_bits;
         let unit = |sum: f64, n_bits: u32| {
-            // Rounding moves each of the rows' terms by less than 1.
-            let room = 2f64.powi(n_bits as i32) - 2f64.powi(self.n_bits as i32) - 1.0;
+            let room = 2f64.powi(n_bits as i32) - 1.0 - slack as f64;
             if sum > 0.0 { sum / room } else { 1.0 }
         };
         (unit(sum_abs_g, g_bits - 1), unit(sum_h, self.h_bits))
@@ -94,19 +101,21 @@ impl Packing {
 /// If a row has no bins, or lengths differ.
 pub fn add_rows(bins: &[[u8; LANES]], rows: &[u32], sums: &[u64], block: &mut Block) {
     assert_eq!(rows.len(), sums.len(), "one sum a row");
-    let mut add = |row: u32, sum: u64| {
-        for (lane, &bin) in bins[row as usize].iter().enumerate() {
-            let cell = &mut block[usize::from(bin) * LANES + lane];
-            *cell = cell.wrapping_add(sum);
-        }
-    };
     let n_ahead = rows.len().saturating_sub(AHEAD);
     for ((&row, &sum), &ahead) in rows.iter().zip(sums).zip(rows.iter().skip(AHEAD)) {
         prefetch(bins, ahead as usize);
-        add(row, sum);
+        add_row(&bins[row as usize], sum, block);
     }
     for (&row, &sum) in rows[n_ahead..].iter().zip(&sums[n_ahead..]) {
-        add(row, sum);
+        add_row(&bins[row as usize], sum, block);
+    }
+}
+
+#[inline(always)]
+fn add_row(bins: &[u8; LANES], sum: u64, block: &mut Block) {
+    for (lane, &bin) in bins.iter().enumerate() {
+        let cell = &mut block[usize::from(bin) * LANES + lane];
+        *cell = cell.wrapping_add(sum);
     }
 }
 
@@ -166,35 +175,74 @@ pub struct BestCuts {
     pub left: [u64; LANES],
 }
 
-per_level! {
-    /// The best cut of each feature.
-    ///
-    /// Cost: about 50 cycles a bin for all features.
-    pub fn best_cuts(block: &Block, limits: &Limits) -> BestCuts {
+impl BestCuts {
+    const NONE: BestCuts =
+        BestCuts { num: [0.0; LANES], den: [1.0; LANES], bin: [0; LANES], left: [0; LANES] };
+}
+
+/// What the scan of a node needs of its limits.
+struct Scan {
+    packing: Packing,
+    min_n: u64,
+    min_h: u64,
+    /// Most rows of the left child, less `min_n`: both limits are one unsigned comparison.
+    n_room: u64,
+    /// The same of second derivatives.
+    h_room: u64,
+    lambda: f64,
+    /// `H + 2 lambda`
+    h_both: f64,
+    /// `G / (H + 2 lambda)`
+    mean: f64,
+}
+
+impl Scan {
+    /// None if there are too few rows or too little weight for two children.
+    fn of(limits: &Limits) -> Option<Scan> {
         let Limits { total, min_n, min_h, lambda, packing } = *limits;
         let node = packing.parts(total);
-        let mut best = BestCuts {
-            num: [0.0; LANES], den: [1.0; LANES], bin: [0; LANES], left: [0; LANES],
-        };
-        // Both children within their limits: one unsigned comparison each.
-        let (Some(n_room), Some(h_room)) =
-            (node.n.checked_sub(2 * min_n), node.h.checked_sub(2 * min_h))
-        else {
-            return best;
-        };
         let h_both = node.h as f64 + 2.0 * lambda;
-        let mean = node.g as f64 / h_both;
-        let BestCuts { mut num, mut den, mut bin, mut left } = best;
+        Some(Scan {
+            packing,
+            min_n,
+            min_h,
+            n_room: node.n.checked_sub(2 * min_n)?,
+            h_room: node.h.checked_sub(2 * min_h)?,
+            lambda,
+            h_both,
+            mean: node.g as f64 / h_both,
+        })
+    }
+}
+
+/// The best cut of each feature; the same bits at every level.
+///
+/// Cost: about 16 cycles a bin for all features.
+pub fn best_cuts(cpu: Cpu, block: &Block, limits: &Limits) -> BestCuts {
+    let Some(scan) = Scan::of(limits) else { return BestCuts::NONE };
+    match cpu.0 {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level proves the CPU features.
+        Level::Avx512 => unsafe { avx512::best_cuts(block, &scan) },
+        _ => scan_scalar(cpu, block, &scan),
+    }
+}
+
+per_level! {
+    /// The definition that the other variants are tested against.
+    fn scan_scalar(block: &Block, scan: &Scan) -> BestCuts {
+        let BestCuts { mut num, mut den, mut bin, mut left } = BestCuts::NONE;
         let mut sums = [0u64; LANES];
         for (at, cells) in block.as_chunks::<LANES>().0.iter().enumerate() {
             for lane in 0..LANES {
                 sums[lane] = sums[lane].wrapping_add(cells[lane]);
-                let Parts { g, h, n } = packing.parts(sums[lane]);
-                let allowed = (n.wrapping_sub(min_n) <= n_room) & (h.wrapping_sub(min_h) <= h_room);
-                let h_left = h as i64 as f64 + lambda;
-                let d = mean.mul_add(-h_left, g as f64);
+                let Parts { g, h, n } = scan.packing.parts(sums[lane]);
+                let allowed = (n.wrapping_sub(scan.min_n) <= scan.n_room)
+                    & (h.wrapping_sub(scan.min_h) <= scan.h_room);
+                let h_left = h as i64 as f64 + scan.lambda;
+                let d = (-scan.mean).mul_add(h_left, g as f64);
                 let num_here = d * d;
-                let den_here = h_left * (h_both - h_left);
+                let den_here = h_left * (scan.h_both - h_left);
                 let better = allowed & (num_here * den[lane] > num[lane] * den_here);
                 num[lane] = if better { num_here } else { num[lane] };
                 den[lane] = if better { den_here } else { den[lane] };
@@ -202,11 +250,7 @@ per_level! {
                 left[lane] = if better { sums[lane] } else { left[lane] };
             }
         }
-        best.num = num;
-        best.den = den;
-        best.bin = bin;
-        best.left = left;
-        best
+        BestCuts { num, den, bin, left }
     }
 }
 

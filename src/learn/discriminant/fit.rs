@@ -68,6 +68,14 @@ impl DiscriminantValidParams {
             n_groups: checked.n_classes,
             weights: samples.weights,
         };
+        let n_counting = samples.weights.map_or(samples.labels.len(), |weights| {
+            weights.iter().filter(|&&weight| weight > 0.0).count()
+        });
+        if n_counting <= classes.len() {
+            let what = format!("a covariance within {} classes", classes.len());
+            let needed = classes.len() + 1;
+            return Err(InputError::TooFewSamples { what, needed, found: n_counting }.into());
+        }
         match self.covariance {
             Covariance::Spherical => self.fit_spherical(rows, classes, progress),
             Covariance::Shared => self.fit_shared(rows, classes, progress),
@@ -85,9 +93,8 @@ impl DiscriminantValidParams {
         let n_features = found.means.ncols();
         let weighted = found.variances.rows().into_iter().zip(&found.counts);
         let scatter: f64 = weighted.map(|(row, count)| row.sum() * count.weight).sum();
-        let freedom: f64 = found.counts.iter().map(Count::freedom).sum();
-        check_freedom(freedom, &classes, &found.counts)?;
-        let variance = scatter / freedom / n_features as f64;
+        let weight: f64 = found.counts.iter().map(|count| count.weight).sum();
+        let variance = scatter / weight / n_features as f64;
         if variance <= 0.0 {
             return Err(no_variation(n_features));
         }
@@ -107,9 +114,8 @@ impl DiscriminantValidParams {
         progress: &dyn Progress,
     ) -> Result<Discriminant, LearnError> {
         let moments = Moments::of(rows, progress)?;
-        check_freedom(moments.freedom(), &classes, &moments.counts)?;
         let share = self.shrinkage.share(rows, &moments, progress)?;
-        let mut covariance = &moments.scatter / moments.freedom();
+        let mut covariance = &moments.scatter / moments.weight();
         shrink(&mut covariance, share);
         let scales = deviations(&covariance, &moments);
         let whitening = Whitening::new(&covariance, &scales, Singular::Drop, progress)?;
@@ -169,12 +175,12 @@ impl DiscriminantValidParams {
             let rows = Grouped::whole(&features, weights.as_deref());
             let moments = Moments::of(rows, &part)?;
             let count = moments.counts[0];
-            if count.n < 2 || count.freedom() <= 0.0 {
+            if count.n < 2 {
                 let what = format!("a covariance of class {class} alone");
                 return Err(InputError::TooFewSamples { what, needed: 2, found: count.n }.into());
             }
             let share = self.shrinkage.share(rows, &moments, &part)?;
-            let mut covariance = moments.scatter / count.freedom();
+            let mut covariance = moments.scatter / count.weight;
             shrink(&mut covariance, share);
             for (sum, variance) in pooled.iter_mut().zip(covariance.diag()) {
                 *sum += variance.max(0.0);
@@ -210,7 +216,8 @@ impl DiscriminantValidParams {
             offset.push(priors[nth] - whitening.log_det / 2.0);
             maps.push(whitening.matrix);
         }
-        let share = shares.iter().sum::<f64>() / shares.len() as f64;
+        // One number for the report: all are the same unless each class has its own.
+        let share = shares.iter().copied().fold(0.0, f64::max);
         let report = Report { rank: n_used, singular, ..self.report(share) };
         let functions = Functions::Quadratic { means, maps, offset };
         Ok(Discriminant::new(classes, functions, report))
@@ -219,15 +226,6 @@ impl DiscriminantValidParams {
     fn report(&self, shrinkage: f64) -> Report {
         Report { covariance: self.covariance, shrinkage, rank: 0, singular: Vec::new() }
     }
-}
-
-fn check_freedom(freedom: f64, classes: &[usize], counts: &[Count]) -> Result<(), InputError> {
-    if freedom > 0.0 {
-        return Ok(());
-    }
-    let what = format!("a covariance within {} classes", classes.len());
-    let found = counts.iter().map(|count| count.n).sum();
-    Err(InputError::TooFewSamples { what, needed: classes.len() + 1, found })
 }
 
 fn no_variation(n_features: usize) -> LearnError {

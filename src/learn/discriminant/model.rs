@@ -17,7 +17,8 @@ use crate::progress::Progress;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Report {
     pub covariance: Covariance,
-    /// Share by which covariances were drawn towards a multiple of the identity.
+    /// Share by which covariances were drawn towards a multiple of the identity; the largest of the
+    /// classes'.
     pub shrinkage: f64,
     /// Directions that are used.
     pub rank: usize,

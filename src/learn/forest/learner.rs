@@ -39,7 +39,7 @@ impl ForestValidParams {
             return self.fit_model(counting.samples(), seed, progress);
         }
         let growth = self.rules.growth(checked.features.n_features(), self.splitter())?;
-        let weights = weights_of(&samples, &checked, &self.rules.class_weight);
+        let weights = weights_of(&samples, &checked.is_present, &self.rules.class_weight);
         let prepared =
             Prepared::new(&checked.features, samples.labels, checked.n_classes, progress)?;
         let all = Masses::of(&weights);

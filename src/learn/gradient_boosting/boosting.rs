@@ -4,8 +4,6 @@
 //! sums `G` and `H` gets `-learning_rate G / (H + l2_regularization)`. The trees of a round grow side
 //! by side from the same gradients.
 
-use std::borrow::Cow;
-
 use rayon::prelude::*;
 
 use super::grower::{Grower, Grown, Sums};
@@ -14,7 +12,7 @@ use super::model::{BoostingReport, GradientBoosting, LeafTree};
 use super::packed::{Units, pack_tile};
 use super::params::{EarlyStopping, GradientBoostingValidParams};
 use crate::data::{Features, Rng};
-use crate::kernels::histogram::Packing;
+use crate::kernels::histogram::{MAX_ROWS, Packing, Quad};
 use crate::learn::input::check_samples;
 use crate::learn::tree::bins::Bins;
 use crate::learn::{InputError, LearnError, Samples};
@@ -24,20 +22,20 @@ use crate::progress::Progress;
 const TINY: f64 = 1e-15;
 
 /// Samples that count, with their classes as positions among those present.
-struct Rows<'a> {
-    features: Cow<'a, Features>,
+struct Rows {
+    features: Features,
     classes: Vec<u32>,
     weights: Option<Vec<f64>>,
 }
 
-impl Rows<'_> {
+impl Rows {
     fn len(&self) -> usize {
         self.classes.len()
     }
 
-    fn select(&self, idx: &[usize]) -> Rows<'static> {
+    fn select(&self, idx: &[usize]) -> Rows {
         Rows {
-            features: Cow::Owned(self.features.select(idx)),
+            features: self.features.select(idx),
             classes: idx.iter().map(|&row| self.classes[row]).collect(),
             weights: self.weights.as_ref().map(|all| idx.iter().map(|&row| all[row]).collect()),
         }
@@ -57,7 +55,7 @@ impl GradientBoostingValidParams {
     ///
     /// # Errors
     /// Samples that cannot be fitted: of other lengths, not finite, with bad weights, of fewer than
-    /// two classes, 2^32 or more; too few of a class to hold some out; or an interruption.
+    /// two classes, more than [`MAX_ROWS`]; too few of a class to hold some out; or an interruption.
     ///
     /// # Cost
     /// A tree of `m` leaves over `n` rows of `d` features: about `n d` to `n d log2 m` additions of a
@@ -71,7 +69,11 @@ impl GradientBoostingValidParams {
         let checked = check_samples(&samples, 2)?;
         let classes: Vec<usize> =
             (0..checked.n_classes).filter(|&class| checked.is_present[class]).collect();
-        let all = rows_that_count(&samples, checked.features, &classes);
+        let found = checked.features.n_samples();
+        if found > MAX_ROWS {
+            return Err(InputError::TooManySamples { found, limit: MAX_ROWS }.into());
+        }
+        let all = rows_that_count(&samples, &checked.features, &classes);
         let n_features = all.features.n_features();
         match self.early_stopping {
             None => self.boost(&all, None, classes, n_features, seed, progress),
@@ -115,13 +117,17 @@ impl GradientBoostingValidParams {
                 &format!("loss {:.4}", train_loss[round]),
             );
             let bag = self.bag(rows.len(), seed, round);
-            let grow = |column: usize| {
-                let samples = scores.sums(column, bag.as_deref());
+            let roots = match bag {
+                None => scores.roots(&grower),
+                Some(_) => (0..baseline.len()).map(|_| None).collect(),
+            };
+            let grow = |(column, root)| {
+                let samples = scores.sums(column, bag.as_deref(), root);
                 let grown = grower.grow(samples, self.positions(&grower, seed, round, column))?;
                 Ok(scores.step_of(column, grown, self, bag.is_some()))
             };
             let steps: Result<Vec<Step>, LearnError> =
-                (0..baseline.len()).into_par_iter().map(grow).collect();
+                roots.into_par_iter().enumerate().map(grow).collect();
             let steps = steps?;
             scores.advance(&steps);
             let mut gains = Vec::new();
@@ -186,21 +192,19 @@ fn draw(n: usize, share: f64, rng: &mut Rng) -> Vec<usize> {
     all
 }
 
-/// Rows of weight 0 are left out, so that they count for nothing, not even as samples of a leaf.
-fn rows_that_count<'a>(
-    samples: &Samples<'a>,
-    features: Cow<'a, Features>,
-    classes: &[usize],
-) -> Rows<'a> {
-    let position = |label: &usize| classes.binary_search(label).unwrap_or_default() as u32;
+/// Rows of weight 0 are left out, so that they count for nothing, not even as samples of a leaf. The
+/// others are put in the order of their classes: rows of a node are then near each other in memory
+/// (a tenth of the time of a fit).
+fn rows_that_count(samples: &Samples, features: &Features, classes: &[usize]) -> Rows {
+    let position = |label: usize| classes.binary_search(&label).unwrap_or_default() as u32;
     let counts = |row: &usize| samples.weights.is_none_or(|weights| weights[*row] > 0.0);
-    let rows = Rows {
-        features,
-        classes: samples.labels.iter().map(position).collect(),
-        weights: samples.weights.map(<[f64]>::to_vec),
-    };
-    let kept: Vec<usize> = (0..rows.len()).filter(counts).collect();
-    if kept.len() == rows.len() { rows } else { rows.select(&kept) }
+    let mut kept: Vec<usize> = (0..features.n_samples()).filter(counts).collect();
+    kept.sort_by_key(|&row| samples.labels[row]);
+    Rows {
+        features: features.select(&kept),
+        classes: kept.iter().map(|&row| position(samples.labels[row])).collect(),
+        weights: samples.weights.map(|all| kept.iter().map(|&row| all[row]).collect()),
+    }
 }
 
 /// Rows to grow on and rows held out, a share of each class.
@@ -209,7 +213,7 @@ fn hold_out(
     classes: &[usize],
     early_stopping: EarlyStopping,
     seed: u64,
-) -> Result<(Rows<'static>, Rows<'static>), LearnError> {
+) -> Result<(Rows, Rows), LearnError> {
     let share = early_stopping.validation_fraction;
     let mut is_held_out = vec![false; all.len()];
     for (position, &class) in classes.iter().enumerate() {
@@ -217,7 +221,8 @@ fn hold_out(
             (0..all.len()).filter(|&row| all.classes[row] as usize == position).collect();
         let found = of_class.len();
         if found < 2 {
-            return Err(InputError::TooFewToHoldOut { class, found }.into());
+            let what = format!("holding samples of class {class} out");
+            return Err(InputError::TooFewSamples { what, needed: 2, found }.into());
         }
         let purpose = ["gradient-boosting", "validation", &class.to_string()];
         for at in draw(found, share.min(1.0 - 1.0 / found as f64), &mut Rng::new(seed, &purpose)) {
@@ -232,7 +237,7 @@ fn hold_out(
 
 /// Raw scores of the rows that are fitted, and their gradients, in tiles.
 struct Scores<'a> {
-    rows: &'a Rows<'a>,
+    rows: &'a Rows,
     n_columns: usize,
     total_weight: f64,
     raw: Vec<f64>,
@@ -284,7 +289,8 @@ impl<'a> Scores<'a> {
             let sum = |of_tile: fn(&TileSums) -> &[f64]| -> f64 {
                 sums.iter().map(|sums| of_tile(sums)[column]).sum()
             };
-            let (g, h) = self.packing.units(sum(|sums| &sums.abs_g), sum(|sums| &sums.h));
+            let (g, h) =
+                self.packing.units(sum(|sums| &sums.abs_g), sum(|sums| &sums.h), sums.len());
             Units { g, h }
         };
         self.units = (0..self.n_columns).map(units).collect();
@@ -301,10 +307,26 @@ impl<'a> Scores<'a> {
     }
 
     /// The samples of a column's tree: those of the bag, or all.
-    fn sums(&self, column: usize, bag: Option<&[u32]>) -> Sums {
+    fn sums(&self, column: usize, bag: Option<&[u32]>, root: Option<Vec<u64>>) -> Sums {
         let rows = bag.map_or_else(|| (0..self.rows.len() as u32).collect(), <[u32]>::to_vec);
         let sums = rows.iter().map(|&row| self.words[self.at(column, row as usize)]).collect();
-        Sums { rows, sums, packing: self.packing, units: self.units[column] }
+        Sums { rows, sums, packing: self.packing, units: self.units[column], root }
+    }
+
+    /// Histograms of all rows by column, those of four counted at once; none of what is left over.
+    fn roots(&self, grower: &Grower) -> Vec<Option<Vec<u64>>> {
+        let mut roots = Vec::new();
+        if grower.keeps_roots(self.rows.len()) {
+            for first in (0..self.n_columns / 4 * 4).step_by(4) {
+                let quad = |row: usize| {
+                    Quad(std::array::from_fn(|nth| self.words[self.at(first + nth, row)]))
+                };
+                let quads: Vec<Quad> = (0..self.rows.len()).into_par_iter().map(quad).collect();
+                roots.extend(grower.roots(&quads).map(Some));
+            }
+        }
+        roots.resize(self.n_columns, None);
+        roots
     }
 
     /// Values of the leaves, and what they add to each row.
@@ -352,7 +374,7 @@ impl<'a> Scores<'a> {
 
 /// Rows held out, and how the loss of them went.
 struct Validation {
-    rows: Rows<'static>,
+    rows: Rows,
     params: EarlyStopping,
     /// `[n_rows, n_columns]`
     raw: Vec<f64>,
@@ -361,7 +383,7 @@ struct Validation {
 }
 
 impl Validation {
-    fn new(rows: Rows<'static>, params: EarlyStopping) -> Self {
+    fn new(rows: Rows, params: EarlyStopping) -> Self {
         Validation { rows, params, raw: vec![], n_columns: 0, curve: vec![] }
     }
 

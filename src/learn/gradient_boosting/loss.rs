@@ -132,3 +132,74 @@ pub(super) fn gradients(
     }
     sums
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Rng;
+
+    /// Tolerance: a central difference of step 1e-4 is off by its square, its second difference by
+    /// rounding over its square; gradients are kept in single precision.
+    #[test]
+    fn gradients_are_the_differences_of_the_loss() {
+        for n_classes in [2, 3, 10] {
+            let n_columns = n_columns(n_classes);
+            let mut rng = Rng::new(n_classes as u64, &["loss"]);
+            let n = 37;
+            let raw: Vec<f64> =
+                (0..n_columns * TILE).map(|_| 2.0 * f64::from(rng.normal_f32())).collect();
+            let classes: Vec<u32> = (0..n).map(|_| rng.below(n_classes) as u32).collect();
+            let weights: Vec<f64> = (0..n).map(|_| f64::from(rng.unit_f32())).collect();
+            let mut grads = vec![[0.0; 2]; raw.len()];
+            let sums = gradients(&raw, &classes, Some(&weights), &mut grads);
+            let mut total = 0.0;
+            for i in 0..n {
+                let scores: Vec<f64> = (0..n_columns).map(|k| raw[k * TILE + i]).collect();
+                let class = classes[i] as usize;
+                total += weights[i] * loss(&scores, class);
+                for column in 0..n_columns {
+                    let moved = |by: f64| {
+                        let mut scores = scores.clone();
+                        scores[column] += by;
+                        weights[i] * loss(&scores, class)
+                    };
+                    let (before, here, after) = (moved(-1e-4), moved(0.0), moved(1e-4));
+                    let [g, h] = grads[column * TILE + i].map(f64::from);
+                    assert!((g - (after - before) / 2e-4).abs() < 1e-6, "{n_classes}, {i}");
+                    assert!((h - (after - 2.0 * here + before) / 1e-8).abs() < 1e-5);
+                }
+            }
+            assert!((sums.loss - total).abs() < 1e-9 * total, "{} and {total}", sums.loss);
+            for (column, grads) in grads.chunks_exact(TILE).enumerate() {
+                let sum = |part: usize| -> f64 {
+                    grads.iter().map(|grad| f64::from(grad[part].abs())).sum()
+                };
+                assert!((sums.abs_g[column] - sum(0)).abs() < 1e-9);
+                assert!((sums.h[column] - sum(1)).abs() < 1e-9);
+            }
+        }
+    }
+
+    #[test]
+    fn the_baseline_gives_the_shares_of_the_classes() {
+        for weights in [vec![1.0, 3.0], vec![2.0, 1.0, 5.0]] {
+            let raw = baseline(&weights);
+            let mut shares = vec![0.0; weights.len()];
+            probabilities(&raw, &mut shares);
+            let total: f64 = weights.iter().sum();
+            for (share, weight) in shares.iter().zip(&weights) {
+                assert!((share - weight / total).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn large_scores_neither_overflow_nor_lose_the_loss() {
+        assert_eq!(loss(&[1000.0], 1), 0.0);
+        assert_eq!(loss(&[1000.0], 0), 1000.0);
+        assert_eq!(loss(&[0.0, 1000.0, 0.0], 0), 1000.0);
+        let mut p = [0.0; 2];
+        probabilities(&[-1000.0], &mut p);
+        assert_eq!(p, [1.0, 0.0]);
+    }
+}

@@ -12,4 +12,4 @@ mod params;
 mod tests;
 
 pub use model::{BoostingReport, GradientBoosting};
-pub use params::{GradientBoostingParams, GradientBoostingValidParams};
+pub use params::{EarlyStopping, GradientBoostingParams, GradientBoostingValidParams};

@@ -78,6 +78,11 @@ impl GaussianNb {
         &self.variances
     }
 
+    /// What was added to all variances.
+    pub fn epsilon(&self) -> f64 {
+        self.epsilon
+    }
+
     /// `ln p(x, c)`, `[n_samples, n_classes]`.
     ///
     /// # Errors

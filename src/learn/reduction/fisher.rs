@@ -106,13 +106,13 @@ impl FisherValidParams {
             weights: samples.weights,
         };
         let moments = Moments::of(rows, progress)?;
-        if moments.freedom() <= 0.0 {
+        let found = moments.counts.iter().map(|count| count.n).sum();
+        if found <= n_present {
             let what = format!("a covariance within {n_present} classes");
-            let found = moments.counts.iter().map(|count| count.n).sum();
             return Err(InputError::TooFewSamples { what, needed: n_present + 1, found }.into());
         }
         let share = self.shrinkage.share(rows, &moments, progress)?;
-        let mut covariance = &moments.scatter / moments.freedom();
+        let mut covariance = &moments.scatter / moments.weight();
         shrink(&mut covariance, share);
         let scales = deviations(&covariance, &moments);
         let whitening = Whitening::new(&covariance, &scales, Singular::Drop, progress)?;

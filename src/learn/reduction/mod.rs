@@ -5,7 +5,7 @@ mod pca;
 mod projection;
 mod random;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use fisher::{Fisher, FisherParams, FisherValidParams};
 pub use pca::{Components, Pca, PcaEngine, PcaParams, PcaValidParams};

@@ -7,10 +7,10 @@ use super::linfa_engine;
 use super::model::{DecisionTree, TreeReport};
 use super::params::{DecisionTreeValidParams, Engine};
 use super::prepare::{Counting, Masses, Prepared, weights_of};
-use crate::data::{Rng, TableShape};
+use crate::data::{Features, Labels, Rng, TableShape};
 use crate::learn::classifier::linfa_traits;
-use crate::learn::input::check_samples;
-use crate::learn::{Classifier, LearnError, Learner, NominalCost, Samples};
+use crate::learn::input::{check_samples, check_weights};
+use crate::learn::{Classifier, LearnError, Learner, NominalCost, Samples, Session};
 use crate::progress::Progress;
 
 linfa_traits!(DecisionTreeValidParams, DecisionTree);
@@ -38,16 +38,49 @@ impl DecisionTreeValidParams {
         if let Some(counting) = Counting::of(&checked.features, samples.labels, samples.weights) {
             return self.fit_model(counting.samples(), seed, progress);
         }
-        let growth = self.rules.growth(checked.features.n_features(), Splitter::Best)?;
-        let weights = weights_of(&samples, &checked, &self.rules.class_weight);
+        let weights = weights_of(&samples, &checked.is_present, &self.rules.class_weight);
         let prepared =
             Prepared::new(&checked.features, samples.labels, checked.n_classes, progress)?;
+        self.grow(&prepared, &weights, seed, progress)
+    }
+
+    fn grow(
+        &self,
+        prepared: &Prepared,
+        weights: &[f64],
+        seed: u64,
+        progress: &dyn Progress,
+    ) -> Result<DecisionTree, LearnError> {
+        let growth = self.rules.growth(prepared.bins.n_features(), Splitter::Best)?;
         let mut rng = Rng::new(seed, &["tree"]);
-        let grown = prepared.grow(&Masses::of(&weights), &growth, &mut rng, true, progress)?;
+        let grown = prepared.grow(&Masses::of(weights), &growth, &mut rng, true, progress)?;
         let importances = normalised(grown.gains.clone()).into();
         let report = report(self.rules.criterion, prepared.bins.is_exact());
-        let leaves = Leaves::new(vec![grown], checked.n_classes);
+        let leaves = Leaves::new(vec![grown], prepared.n_classes());
         Ok(DecisionTree { leaves, importances, report })
+    }
+}
+
+/// Rows binned once for trees with other weights each.
+struct TreeSession<'a> {
+    params: &'a DecisionTreeValidParams,
+    prepared: Prepared<'a>,
+    features: &'a Features,
+    labels: &'a Labels,
+}
+
+impl Session for TreeSession<'_> {
+    fn fit(
+        &mut self,
+        weights: &[f64],
+        seed: u64,
+        progress: &dyn Progress,
+    ) -> Result<Box<dyn Classifier>, LearnError> {
+        let TreeSession { features, labels, .. } = *self;
+        let samples = Samples { features, labels, weights: Some(weights) };
+        let is_present = check_weights(&samples)?;
+        let weights = weights_of(&samples, &is_present, &self.params.rules.class_weight);
+        Ok(Box::new(self.params.grow(&self.prepared, &weights, seed, progress)?))
     }
 }
 
@@ -67,6 +100,20 @@ impl Learner for DecisionTreeValidParams {
         progress: &dyn Progress,
     ) -> Result<Box<dyn Classifier>, LearnError> {
         Ok(Box::new(self.fit_model(samples, seed, progress)?))
+    }
+
+    fn session<'a>(
+        &'a self,
+        features: &'a Features,
+        labels: &'a Labels,
+        progress: &dyn Progress,
+    ) -> Result<Option<Box<dyn Session + 'a>>, LearnError> {
+        if self.engine != Engine::Native {
+            return Ok(None);
+        }
+        let n_classes = labels.iter().max().map_or(0, |&label| label + 1);
+        let prepared = Prepared::new(features, labels, n_classes, progress)?;
+        Ok(Some(Box::new(TreeSession { params: self, prepared, features, labels })))
     }
 
     fn takes_weights(&self) -> bool {

@@ -6,7 +6,6 @@ use super::bins::Bins;
 use super::criterion::weight_units;
 use super::grow::{Grown, Growth, Table, grow};
 use crate::data::{Features, Labels, Rng};
-use crate::learn::input::Checked;
 use crate::learn::svm::ClassWeight;
 use crate::learn::{LearnError, Samples};
 use crate::progress::Progress;
@@ -39,8 +38,8 @@ impl<'a> Prepared<'a> {
         Ok(Prepared { bins, rows, labels, n_classes })
     }
 
-    pub fn n_samples(&self) -> usize {
-        self.labels.len()
+    pub fn n_classes(&self) -> usize {
+        self.n_classes
     }
 
     /// Grows a tree.
@@ -88,20 +87,20 @@ impl Masses {
     }
 }
 
-/// Sample weights times class weights, `[n_samples]`. As in scikit-learn, `balanced` counts the
-/// samples that have a weight above 0, whatever it is.
+/// Sample weights times class weights, `[n_samples]`; `is_present` tells which classes count. `balanced` counts the
+/// samples of a weight above 0, whatever it is; scikit-learn counts those of weight 0 as well.
 pub(in crate::learn) fn weights_of(
     samples: &Samples,
-    checked: &Checked,
+    is_present: &[bool],
     class_weight: &ClassWeight,
 ) -> Vec<f64> {
     let weight = |row: usize| samples.weights.map_or(1.0, |weights| weights[row]);
-    let mut n_of_class = vec![0usize; checked.n_classes];
+    let mut n_of_class = vec![0usize; is_present.len()];
     for (row, &label) in samples.labels.iter().enumerate() {
         n_of_class[label] += usize::from(weight(row) > 0.0);
     }
     let n_counting: usize = n_of_class.iter().sum();
-    let n_present = checked.is_present.iter().filter(|&&present| present).count();
+    let n_present = is_present.iter().filter(|&&present| present).count();
     let factor = |class: usize| match class_weight {
         ClassWeight::Uniform => 1.0,
         ClassWeight::Balanced => n_counting as f64 / (n_present * n_of_class[class].max(1)) as f64,
@@ -109,7 +108,7 @@ pub(in crate::learn) fn weights_of(
             of.iter().rfind(|(c, _)| *c == class).map_or(1.0, |&(_, weight)| weight)
         }
     };
-    let factors: Vec<f64> = (0..checked.n_classes).map(factor).collect();
+    let factors: Vec<f64> = (0..is_present.len()).map(factor).collect();
     let labels = samples.labels.iter().enumerate();
     labels.map(|(row, &label)| weight(row) * factors[label]).collect()
 }

@@ -55,7 +55,7 @@ pub static SEARCH: Kind = Kind {
         Field {
             name: "params",
             doc: "the learner's other parameters",
-            accepts: Accepts::Fixed { grid: "grid" },
+            accepts: Accepts::Fixed { grid: Some("grid"), defaults: &[] },
             default: Some("{}"),
             read_if: None,
         },
@@ -93,7 +93,7 @@ pub static SEARCH: Kind = Kind {
     build,
 };
 
-fn learners() -> Vec<String> {
+pub(super) fn learners() -> Vec<String> {
     LEARNERS.iter().map(|(kind, _)| kind.name.to_owned()).collect()
 }
 
@@ -102,7 +102,7 @@ pub fn searched_learner(params: &Map<String, Value>) -> Option<&'static Kind> {
     named_learner(params.get("learner")?.as_str()?).map(|(kind, _)| kind)
 }
 
-fn named_learner(name: &str) -> Option<(&'static Kind, BuildLearner)> {
+pub(super) fn named_learner(name: &str) -> Option<(&'static Kind, BuildLearner)> {
     LEARNERS.iter().copied().find(|(kind, _)| kind.name == name)
 }
 
