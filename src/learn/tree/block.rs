@@ -187,7 +187,7 @@ impl<'j, 'a, W: Mass, S: Score<W>> Block<'j, 'a, W, S> {
         let job = self.job;
         let bins = job.table.bins;
         let mut features = std::mem::take(&mut self.features);
-        let mut drawn = Drawn::new(job.growth.max_features, job.takes_all());
+        let mut drawn = Drawn::new(job, whole);
         while let Some(f) = drawn.next(&mut features, &mut self.rng) {
             if bins.is_constant(f as usize) {
                 continue;
