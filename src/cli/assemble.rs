@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::config::Pipeline;
 use crate::engine::{StageJournal, Status};
 use crate::report::{
-    Comparison, EvaluationRecord, MatrixCell, ModelResult, NetworkCard, Results, RunOutput, SCHEMA,
-    StageRecord, StageStatus,
+    AxesCard, Comparison, EvaluationRecord, MatrixCell, ModelResult, NetworkCard, Results,
+    RunOutput, SCHEMA, StageRecord, StageStatus,
 };
 use crate::stage::{ArtifactType, EvaluatedModel, EvaluatedNetwork, Evaluation};
 
@@ -35,7 +35,13 @@ pub fn assemble(facts: RunFacts, evaluations: &[(&str, &Evaluation)]) -> RunOutp
     let label = |id: &str| pipeline.stage(id).map_or(id, |stage| stage.label()).to_owned();
     let (mut models, mut misclassified) = (Vec::<ModelResult>::new(), Vec::new());
     let (mut networks, mut comparisons) = (Vec::<NetworkCard>::new(), Vec::<Comparison>::new());
+    let mut axes = Vec::<AxesCard>::new();
     for (id, evaluation) in evaluations {
+        for card in &evaluation.axes {
+            if axes.iter().all(|known| known.id != card.id) {
+                axes.push(card.clone());
+            }
+        }
         for model in &evaluation.models {
             if models.iter().all(|known| known.id != model.id) {
                 models.push(costs.model_result(id, model));
@@ -80,6 +86,7 @@ pub fn assemble(facts: RunFacts, evaluations: &[(&str, &Evaluation)]) -> RunOutp
         title: pipeline.title.clone(),
         networks,
         samples: first.samples.clone(),
+        axes,
         misclassified,
         run_toml: facts.run_toml,
     }

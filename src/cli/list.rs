@@ -62,7 +62,8 @@ fn kind_json(kind: &Kind) -> serde_json::Value {
         "name": kind.name,
         "doc": kind.doc,
         "inputs": kind.inputs.iter().map(|input| json!({
-            "name": input.name, "accepts": input.accepts, "many": input.many, "doc": input.doc,
+            "name": input.name, "accepts": input.accepts, "many": input.many,
+            "required": input.required, "doc": input.doc,
         })).collect::<Vec<_>>(),
         "parameters": kind.fields.iter().map(|field| field_json(kind, field)).collect::<Vec<_>>(),
         "produces": kind.produces,

@@ -312,6 +312,7 @@ fn inputs(
     let mut read = Vec::with_capacity(kind.inputs.len());
     for spec in kind.inputs {
         match entries.iter().find(|entry| entry.key == spec.name) {
+            None if !spec.required => {}
             None => {
                 let message = format!("{subject} has no input `{}`: {}", spec.name, spec.doc);
                 let example = if spec.many { "[\"stage\", …]" } else { "\"stage\"" };

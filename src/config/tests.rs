@@ -27,8 +27,13 @@ const fn field(name: &'static str, accepts: Accepts, default: Option<&'static st
     Field { name, doc: "a parameter", accepts, default, read_if: None }
 }
 
-const DATA: InputSpec =
-    InputSpec { name: "data", accepts: &[ArtifactType::Dataset], many: false, doc: "images" };
+const DATA: InputSpec = InputSpec {
+    name: "data",
+    accepts: &[ArtifactType::Dataset],
+    many: false,
+    required: true,
+    doc: "images",
+};
 
 static DATASET: Kind = Kind {
     name: "dataset",
@@ -104,6 +109,7 @@ static EVALUATE: Kind = Kind {
             name: "models",
             accepts: &[ArtifactType::Network, ArtifactType::Classifier],
             many: true,
+            required: true,
             doc: "models",
         },
     ],
@@ -352,6 +358,7 @@ fn a_cycle_is_printed() {
             name: "from",
             accepts: &[ArtifactType::Features],
             many: false,
+            required: true,
             doc: "another",
         }],
         fields: &[],

@@ -13,7 +13,7 @@ const GAP: usize = 2;
 /// Shade between the images of a sheet.
 const GAP_SHADE: u8 = 128;
 
-/// An image as a PNG file, gray or colour.
+/// An image as a PNG file: gray, colour, or colour with opacity as a fourth channel.
 ///
 /// # Shapes   `pixels`: `[shape.n_pixels()]`
 pub fn png_bytes(pixels: &[u8], shape: ImageShape) -> Result<Vec<u8>, DataError> {
@@ -24,7 +24,8 @@ pub fn png_bytes(pixels: &[u8], shape: ImageShape) -> Result<Vec<u8>, DataError>
     let colour = match shape.channels {
         1 => ExtendedColorType::L8,
         3 => ExtendedColorType::Rgb8,
-        other => return Err(failed(format!("{other} channels, expected 1 or 3"))),
+        4 => ExtendedColorType::Rgba8,
+        other => return Err(failed(format!("{other} channels, expected 1, 3 or 4"))),
     };
     let mut bytes = Cursor::new(Vec::new());
     image::codecs::png::PngEncoder::new(&mut bytes)

@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    CandidateRecord, Comparison, DatasetCard, EvaluationRecord, GalleryImage, ModelResult,
-    NetworkCard, Results, RunOutput, SCHEMA, SearchRecord, SearchRound, SearchTimes, StageRecord,
-    StageStatus,
+    AxesCard, AxisImage, CandidateRecord, Comparison, DatasetCard, EvaluationRecord, GalleryImage,
+    ModelResult, NetworkCard, Results, RunOutput, SCHEMA, SearchRecord, SearchRound, SearchTimes,
+    StageRecord, StageStatus,
 };
 use crate::data::{ImageShape, Rng};
 use crate::metrics::{EpochRecord, LayerRow, compare_paired, evaluate};
@@ -149,10 +149,32 @@ pub(crate) fn run_output() -> RunOutput {
         title: "Made-up example for tests".to_owned(),
         networks: vec![network("a1", 10, &mut rng), network("a3", 14, &mut rng)],
         samples: (0..30).map(|image| picture(image, image / 3, None)).collect(),
+        axes: vec![axes("pca", 12), axes("fisher", 3)],
         misclassified: misclassified.collect(),
         run_toml: "# made-up example\n[pipeline]\nname = \"cnn_svm\"\n\n[stage.a3]\nkind = \
                    \"train\"\narchitecture = \"A3\"\n"
             .to_owned(),
+    }
+}
+
+/// Waves of growing frequency on the example's images.
+fn axes(id: &str, n_axes: usize) -> AxesCard {
+    let wave = |nth: usize, pixel: usize| {
+        let (y, x) = ((pixel / 28) as f32 / 28.0, (pixel % 28) as f32 / 28.0);
+        let angle = (nth + 1) as f32 * 3.0 * if nth % 2 == 0 { y } else { x };
+        (127.0 * angle.sin()) as i8
+    };
+    let axis = |nth| AxisImage {
+        values: (0..28 * 28).map(|pixel| wave(nth, pixel)).collect(),
+        share: 0.3 / (nth + 1) as f64,
+    };
+    AxesCard {
+        id: id.to_owned(),
+        description: format!("pixels, {id} {n_axes}"),
+        shape: ImageShape { height: 28, width: 28, channels: 1 },
+        n_axes,
+        mean: (0..28 * 28).map(|pixel| (pixel / 4) as u8).collect(),
+        axes: (0..n_axes).map(axis).collect(),
     }
 }
 

@@ -20,8 +20,8 @@ pub use error::ReportError;
 pub use format::{bytes, seconds};
 pub use html::{headline, page};
 pub use results::{
-    Comparison, DatasetCard, EvaluationRecord, GalleryImage, MatrixCell, ModelResult, NetworkCard,
-    Results, RunOutput, SCHEMA, StageRecord, StageStatus,
+    AxesCard, AxisImage, Comparison, DatasetCard, EvaluationRecord, GalleryImage, MatrixCell,
+    ModelResult, NetworkCard, Results, RunOutput, SCHEMA, StageRecord, StageStatus,
 };
 pub use run_dir::{find_run, latest_run, latest_runs, read_results, write_bench, write_run};
 pub use search::{CandidateRecord, SearchRecord, SearchRound, SearchTimes};

@@ -216,6 +216,32 @@ pub struct GalleryImage {
     pub pixels: Vec<u8>,
 }
 
+/// The axes of a reduction of images, as images.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AxesCard {
+    /// Stage of the reduction.
+    pub id: String,
+    /// What it makes, such as `pixels, pca 50`.
+    pub description: String,
+    /// Shape of the images.
+    pub shape: ImageShape,
+    /// Axes that it has.
+    pub n_axes: usize,
+    /// Mean image, bytes, height x width x channels.
+    pub mean: Vec<u8>,
+    /// The first axes.
+    pub axes: Vec<AxisImage>,
+}
+
+/// One axis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AxisImage {
+    /// Height x width x channels, scaled so that the largest is 127 or -127.
+    pub values: Vec<i8>,
+    /// Share of the variance that it explains.
+    pub share: f64,
+}
+
 /// All that the writer of a run directory needs: `results.json` and what only the page shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunOutput {
@@ -227,6 +253,8 @@ pub struct RunOutput {
     pub networks: Vec<NetworkCard>,
     /// A few training images of each class.
     pub samples: Vec<GalleryImage>,
+    /// Axes of reductions.
+    pub axes: Vec<AxesCard>,
     /// Per model id: misclassified test images.
     pub misclassified: Vec<(String, Vec<GalleryImage>)>,
     /// The resolved pipeline with provenance, the text of `run.toml`.

@@ -14,6 +14,7 @@ pub(super) const DATA: &[InputSpec] = &[InputSpec {
     name: "data",
     accepts: &[ArtifactType::Dataset, ArtifactType::Features],
     many: false,
+    required: true,
     doc: "a data set (its raw pixels) or features",
 }];
 

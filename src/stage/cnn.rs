@@ -20,6 +20,7 @@ pub static CNN: Kind = Kind {
         name: "data",
         accepts: &[ArtifactType::Dataset],
         many: false,
+        required: true,
         doc: "training, validation and test images",
     }],
     fields: &[

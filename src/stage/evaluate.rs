@@ -7,9 +7,10 @@ use super::{
     Accepts, Artifact, ArtifactType, Context, Field, FittedModel, InputArtifact, InputSpec, Inputs,
     Kind, Output, Stage, StageError, test_digest, typed,
 };
-use crate::data::{Dataset, ImageSet};
+use crate::data::{Dataset, ImageSet, ImageShape};
+use crate::learn::Axes;
 use crate::metrics::{self, EpochRecord, LayerRow, MetricsError};
-use crate::report::{Comparison, DatasetCard, GalleryImage};
+use crate::report::{AxesCard, AxisImage, Comparison, DatasetCard, GalleryImage};
 
 /// The kind.
 pub static EVALUATE: Kind = Kind {
@@ -22,13 +23,22 @@ pub static EVALUATE: Kind = Kind {
             name: "data",
             accepts: &[ArtifactType::Dataset],
             many: false,
+            required: true,
             doc: "the test images",
         },
         InputSpec {
             name: "models",
             accepts: &[ArtifactType::Network, ArtifactType::Classifier],
             many: true,
+            required: true,
             doc: "models to compare, in the order of the tables",
+        },
+        InputSpec {
+            name: "reductions",
+            accepts: &[ArtifactType::Features],
+            many: true,
+            required: false,
+            doc: "reductions of pixels whose axes the report shows as images",
         },
     ],
     fields: &[Field {
@@ -68,6 +78,9 @@ pub struct Evaluation {
     pub networks: Vec<EvaluatedNetwork>,
     /// Training images of each class.
     pub samples: Vec<GalleryImage>,
+    /// Axes of reductions of the pixels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub axes: Vec<AxesCard>,
 }
 
 /// Metrics of one model.
@@ -99,7 +112,7 @@ pub struct EvaluatedNetwork {
 }
 
 impl Stage for EvaluateStage {
-    fn run(&self, inputs: &Inputs, _: &Context) -> Result<Output, StageError> {
+    fn run(&self, inputs: &Inputs, context: &Context) -> Result<Output, StageError> {
         let data = inputs.one("data").artifact.dataset();
         let entries: Vec<&InputArtifact> = inputs.all("models").collect();
         let tested_on = test_digest(&data.test.labels);
@@ -136,6 +149,17 @@ impl Stage for EvaluateStage {
                 best_epoch: trained.best_epoch,
             });
         }
+        let mut axes = Vec::new();
+        for entry in inputs.all("reductions") {
+            match axes_card(entry, data.test.shape) {
+                Some(card) => axes.push(card),
+                None => context.progress.warn(&format!(
+                    "`{}` has no axes among the pixels of `{}`: the report shows none",
+                    entry.stage_id,
+                    inputs.one("data").stage_id
+                )),
+            }
+        }
         let evaluation = Evaluation {
             data: inputs.one("data").stage_id.clone(),
             dataset: card(data),
@@ -143,6 +167,7 @@ impl Stage for EvaluateStage {
             comparisons: comparisons(&entries, &labels, &predicted)?,
             networks,
             samples: samples(&data.train, data.n_classes()),
+            axes,
         };
         Ok(Output {
             artifact: Artifact::Evaluation(Box::new(evaluation)),
@@ -193,6 +218,35 @@ fn comparisons(
         }
     }
     Ok(found)
+}
+
+/// Axes of a reduction that a report shows.
+const N_AXES: usize = 16;
+
+/// Size of an axis's largest value as it is stored.
+const AXIS_RANGE: f32 = 127.0;
+
+/// The first axes of a reduction of images of this shape; none if it has no axes, or its input are
+/// other features.
+fn axes_card(entry: &InputArtifact, shape: ImageShape) -> Option<AxesCard> {
+    let Artifact::Features(table) = entry.artifact.as_ref() else { return None };
+    let Axes { mean, directions, shares } = table.transformer.as_ref()?.axes()?;
+    if mean.len() != shape.n_pixels() || !table.description.starts_with("pixels") {
+        return None;
+    }
+    let axes = directions.rows().into_iter().zip(shares).take(N_AXES).map(|(axis, share)| {
+        let largest = axis.iter().fold(0.0f32, |largest, v| largest.max(v.abs()));
+        let scale = if largest > 0.0 { AXIS_RANGE / largest } else { 0.0 };
+        AxisImage { values: axis.iter().map(|v| (v * scale).round() as i8).collect(), share }
+    });
+    Some(AxesCard {
+        id: entry.stage_id.clone(),
+        description: table.description.clone(),
+        shape,
+        n_axes: directions.nrows(),
+        mean: mean.iter().map(|v| (v * 255.0).round().clamp(0.0, 255.0) as u8).collect(),
+        axes: axes.collect(),
+    })
 }
 
 /// At most `n_wanted` misclassified test images, evenly spread over all that are.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::classify::DATA;
 use super::svm::WordOrNumber;
-use super::transform::Transform;
+use super::transform::{CountOutputs, Transform, n_components};
 use super::{Accepts, Field, Kind, Stage, typed};
 use crate::learn::reduction::FisherParams;
 use crate::learn::{LearnError, Samples, Shrinkage, Transformer};
@@ -60,7 +60,11 @@ struct FisherStage {
 }
 
 fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
-    Box::new(Transform::new(fit, params))
+    let n_outputs: CountOutputs = |params, shape| match n_components(params, shape)? {
+        0 => Some(shape.n_classes.saturating_sub(1).min(shape.n_features)),
+        n => Some(n),
+    };
+    Box::new(Transform::new(fit, n_outputs, params))
 }
 
 fn fit(

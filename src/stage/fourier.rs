@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::classify::DATA;
 use super::svm::{WordOrNumber, gamma_of};
-use super::transform::Transform;
+use super::transform::{Transform, n_components};
 use super::{Accepts, Field, Kind, Stage, typed};
 use crate::learn::kernel_map::FourierParams;
 use crate::learn::{LearnError, Samples, Transformer};
@@ -48,7 +48,7 @@ struct FourierStage {
 }
 
 fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
-    Box::new(Transform::new(fit, params))
+    Box::new(Transform::new(fit, n_components, params))
 }
 
 fn fit(

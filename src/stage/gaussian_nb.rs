@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::classify::{Classify, DATA};
 use super::discriminant::{PRIORS, priors_of};
 use super::{Accepts, Field, Kind, Stage, typed};
-use crate::learn::naive_bayes::GaussianNbParams;
+use crate::learn::naive_bayes::{GaussianNbEngine, GaussianNbParams};
 use crate::learn::{LearnError, Learner};
 
 /// The kind.
@@ -26,6 +26,13 @@ pub static GAUSSIAN_NB: Kind = Kind {
             default: Some("1e-9"),
             read_if: None,
         },
+        Field {
+            name: "engine",
+            doc: "`native`, or `linfa` to compare with linfa-bayes",
+            accepts: Accepts::Choice(&["native", "linfa"]),
+            default: Some("\"native\""),
+            read_if: None,
+        },
     ],
     cost_only: &[],
     produces: super::ArtifactType::Classifier,
@@ -37,6 +44,7 @@ pub static GAUSSIAN_NB: Kind = Kind {
 struct GaussianNbStage {
     priors: String,
     var_smoothing: f64,
+    engine: String,
 }
 
 fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
@@ -52,6 +60,10 @@ pub(super) fn learner(params: &Map<String, Value>) -> Result<Box<dyn Learner>, L
     let params = GaussianNbParams::new()
         .priors(priors_of(&stage.priors))
         .var_smoothing(stage.var_smoothing)
+        .engine(match stage.engine.as_str() {
+            "linfa" => GaussianNbEngine::Linfa,
+            _ => GaussianNbEngine::Native,
+        })
         .check()?;
     Ok(Box::new(params))
 }

@@ -20,6 +20,7 @@ pub static HOG: Kind = Kind {
         name: "data",
         accepts: &[ArtifactType::Dataset],
         many: false,
+        required: true,
         doc: "the images",
     }],
     fields: &[

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::classify::DATA;
 use super::svm::{WordOrNumber, gamma_of};
-use super::transform::Transform;
+use super::transform::{Transform, n_components};
 use super::{Accepts, Condition, Field, Kind, Stage, typed};
 use crate::learn::kernel_map::NystroemParams;
 use crate::learn::svm::Kernel;
@@ -75,7 +75,7 @@ struct NystroemStage {
 }
 
 fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
-    Box::new(Transform::new(fit, params))
+    Box::new(Transform::new(fit, n_components, params))
 }
 
 fn fit(

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::classify::DATA;
-use super::transform::Transform;
+use super::transform::{Transform, n_components};
 use super::{Accepts, Condition, Field, Kind, Stage, typed};
 use crate::learn::reduction::{Components, PcaEngine, PcaParams};
 use crate::learn::{LearnError, Samples, Transformer};
@@ -79,7 +79,7 @@ struct PcaStage {
 }
 
 fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
-    Box::new(Transform::new(fit, params))
+    Box::new(Transform::new(fit, n_components, params))
 }
 
 fn fit(

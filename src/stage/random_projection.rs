@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::classify::DATA;
-use super::transform::Transform;
+use super::transform::{Transform, n_components};
 use super::{Accepts, Field, Kind, Stage, typed};
 use crate::learn::reduction::{Distribution, RandomProjectionParams};
 use crate::learn::{LearnError, Samples, Transformer};
@@ -47,7 +47,7 @@ struct RandomProjectionStage {
 }
 
 fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
-    Box::new(Transform::new(fit, params))
+    Box::new(Transform::new(fit, n_components, params))
 }
 
 fn fit(

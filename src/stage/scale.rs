@@ -37,7 +37,7 @@ struct ScaleStage {
 }
 
 fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
-    Box::new(Transform::new(fit, params))
+    Box::new(Transform::new(fit, |_, shape| Some(shape.n_features), params))
 }
 
 fn fit(

@@ -19,6 +19,7 @@ pub static SPLIT: Kind = Kind {
         name: "data",
         accepts: &[ArtifactType::Dataset],
         many: false,
+        required: true,
         doc: "the images",
     }],
     fields: &[

@@ -19,6 +19,7 @@ pub static SUBSET: Kind = Kind {
         name: "data",
         accepts: &[ArtifactType::Dataset],
         many: false,
+        required: true,
         doc: "the whole data set",
     }],
     fields: &[Field {

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    Artifact, Context, FeatureTable, Inputs, Output, Stage, StageError, TableView, measure, object,
+    Artifact, Context, FeatureTable, Foreseen, Inputs, Output, Stage, StageError, TableShape,
+    TableView, measure, object,
 };
 use crate::learn::{LearnError, Samples, Transformer};
 use crate::progress::{Part, Progress};
@@ -16,15 +17,24 @@ pub(super) type FitTransformer = fn(
     &dyn Progress,
 ) -> Result<Box<dyn Transformer>, LearnError>;
 
+/// Features that a map will make of rows of this shape, where parameters tell.
+pub(super) type CountOutputs = fn(&Map<String, Value>, &TableShape) -> Option<usize>;
+
+/// The parameter `n_components`.
+pub(super) fn n_components(params: &Map<String, Value>, _: &TableShape) -> Option<usize> {
+    Some(params.get("n_components")?.as_u64()? as usize)
+}
+
 /// A stage that fits one map.
 pub(super) struct Transform {
     fit: FitTransformer,
+    n_outputs: CountOutputs,
     params: Map<String, Value>,
 }
 
 impl Transform {
-    pub fn new(fit: FitTransformer, params: &Map<String, Value>) -> Self {
-        Transform { fit, params: params.clone() }
+    pub fn new(fit: FitTransformer, n_outputs: CountOutputs, params: &Map<String, Value>) -> Self {
+        Transform { fit, n_outputs, params: params.clone() }
     }
 }
 
@@ -52,5 +62,11 @@ impl Stage for Transform {
             "extract_test_seconds": test_cost.seconds,
         });
         Ok(Output { artifact: Artifact::Features(mapped), reusable: true, notes: object(notes) })
+    }
+
+    fn foresee_shape(&self, foreseen: &Foreseen) -> Option<TableShape> {
+        let data = foreseen.shape("data")?;
+        let n_features = (self.n_outputs)(&self.params, &data)?;
+        Some(TableShape { n_features, is_bytes: false, image: None, ..data })
     }
 }

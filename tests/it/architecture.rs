@@ -33,9 +33,11 @@ const ARROWS: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("candle_core", &["nn"]),
     ("linfa", &["learn", "stage"]),
+    ("linfa_bayes", &["learn"]),
     ("linfa_clustering", &["learn"]),
     ("linfa_logistic", &["learn"]),
     ("linfa_nn", &["learn"]),
+    ("linfa_reduction", &["learn"]),
     ("linfa_svm", &["learn"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),

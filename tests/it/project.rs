@@ -64,11 +64,65 @@ kind = "logistic"
 title = "Logistic regression on pixels"
 inputs = { data = "data" }
 
+[stage.perceptron]
+kind = "perceptron"
+title = "Perceptron on pixels"
+inputs = { data = "data" }
+
+[stage.mlp]
+kind = "mlp"
+title = "Back-propagation on pixels"
+inputs = { data = "data" }
+hidden = [16, 16]
+max_iter = 3
+
+[stage.scaled]
+kind = "scale"
+inputs = { data = "data" }
+
+[stage.components]
+kind = "pca"
+inputs = { data = "data" }
+n_components = 10
+
+[stage.directions]
+kind = "fisher"
+inputs = { data = "data" }
+shrinkage = "auto"
+
+[stage.combined]
+kind = "random_projection"
+inputs = { data = "scaled" }
+n_components = 20
+
+[stage.normal]
+kind = "discriminant"
+title = "Normal classes on components"
+inputs = { data = "components" }
+covariance = "per_class"
+shrinkage = 0.1
+
+[stage.nearest_mean]
+kind = "discriminant"
+title = "Nearest mean on directions"
+inputs = { data = "directions" }
+covariance = "spherical"
+
+[stage.naive]
+kind = "gaussian_nb"
+title = "Naive Bayes on combinations"
+inputs = { data = "combined" }
+
 [stage.evaluation]
 kind = "evaluate"
-inputs = { data = "data", models = [
-    "net", "svm", "svm_pixels", "knn", "clusters", "boosting", "logistic",
-] }
+
+[stage.evaluation.inputs]
+data = "data"
+models = [
+    "net", "svm", "svm_pixels", "knn", "clusters", "boosting", "logistic", "perceptron", "mlp",
+    "normal", "nearest_mean", "naive",
+]
+reductions = ["components", "directions"]
 "#;
 
 /// A temporary working directory.

@@ -26,10 +26,11 @@ noise = rng.normal(0, 1, (N, D)) @ mix * (1 + 0.5 * labels[:, None])
 shift = 1.2 * (np.arange(D) % K == labels[:, None])
 bytes_ = np.clip(110 + 22 * (noise + shift), 0, 255).astype(np.uint8)
 floats = np.round(noise * np.logspace(-1, 2, D) + shift + 50, 3).astype(np.float32)
-# A feature twice and a constant one: covariances are singular.
+# A feature twice and a constant one: covariances are singular. (1 is its own mean in floating point; of others
+# scikit-learn takes the rounding for variance.)
 singular = bytes_.copy()
 singular[:, 4] = singular[:, 1]
-singular[:, 7] = 93
+singular[:, 7] = 255
 weights = np.round(rng.uniform(0.0, 2.0, N), 3)
 weights[::17] = 0.0
 data = {"bytes": bytes_ / 255.0, "floats": floats.astype(np.float64), "singular": singular / 255.0}

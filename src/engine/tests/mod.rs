@@ -65,7 +65,13 @@ const fn field(name: &'static str, accepts: Accepts, default: Option<&'static st
 }
 
 const fn input(many: bool) -> InputSpec {
-    InputSpec { name: "from", accepts: &[ArtifactType::Features], many, doc: "numbers" }
+    InputSpec {
+        name: "from",
+        accepts: &[ArtifactType::Features],
+        many,
+        required: true,
+        doc: "numbers",
+    }
 }
 
 const ANY: Accepts = Accepts::Number { min: f64::MIN, max: f64::MAX, above_min: false };

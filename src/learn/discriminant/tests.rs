@@ -214,7 +214,7 @@ fn samples_that_cannot_be_fitted_are_refused() {
         ),
         (
             refused(params(Covariance::Shared), &rows, array![0, 0, 0]),
-            "all 3 samples that count are of class 0, at least two classes are needed",
+            "all 3 samples are of class 0, at least two classes are needed",
         ),
         (
             refused(

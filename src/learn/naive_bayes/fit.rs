@@ -2,8 +2,9 @@
 
 use ndarray::Axis;
 
+use super::linfa_engine;
 use super::model::GaussianNb;
-use super::params::GaussianNbValidParams;
+use super::params::{GaussianNbEngine, GaussianNbValidParams};
 use crate::data::TableShape;
 use crate::learn::input::check_samples;
 use crate::learn::moments::{Count, Grouped, Variances};
@@ -21,6 +22,10 @@ impl Learner for GaussianNbValidParams {
         progress: &dyn Progress,
     ) -> Result<Box<dyn Classifier>, LearnError> {
         Ok(Box::new(self.fit_model(samples, seed, progress)?))
+    }
+
+    fn takes_weights(&self) -> bool {
+        self.engine == GaussianNbEngine::Native
     }
 
     fn nominal_cost(&self, shape: &TableShape, n_threads: usize) -> Option<NominalCost> {
@@ -48,6 +53,9 @@ impl GaussianNbValidParams {
         _seed: u64,
         progress: &dyn Progress,
     ) -> Result<GaussianNb, LearnError> {
+        if samples.weights.is_some() && !self.takes_weights() {
+            return Err(InputError::NoWeights { learner: "linfa's naive Bayes" }.into());
+        }
         let checked = check_samples(&samples, 2)?;
         let classes: Vec<usize> =
             (0..checked.n_classes).filter(|&class| checked.is_present[class]).collect();
@@ -60,10 +68,19 @@ impl GaussianNbValidParams {
         let found = Variances::of(rows, progress)?;
         let counts: Vec<Count> = classes.iter().map(|&class| found.counts[class]).collect();
         let log_priors = self.priors.logarithms(&classes, &counts)?;
-        let means = found.means.select(Axis(0), &classes);
-        let mut variances = found.variances.select(Axis(0), &classes);
         let epsilon = self.var_smoothing * largest_variance(&found);
-        variances += epsilon;
+        let (means, variances) = match self.engine {
+            GaussianNbEngine::Native => (
+                found.means.select(Axis(0), &classes),
+                found.variances.select(Axis(0), &classes) + epsilon,
+            ),
+            GaussianNbEngine::Linfa => linfa_engine::estimate(
+                &checked.features,
+                samples.labels,
+                &classes,
+                self.var_smoothing,
+            )?,
+        };
         let n_features = means.ncols();
         if variances.iter().any(|&variance| variance <= 0.0) {
             let among = "within a class, and `var_smoothing` adds nothing";

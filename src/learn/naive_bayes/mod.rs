@@ -5,10 +5,11 @@
 //! `v` the variance within the class plus `var_smoothing` times the largest variance of any feature.
 
 mod fit;
+mod linfa_engine;
 mod model;
 mod params;
 #[cfg(test)]
 mod tests;
 
 pub use model::GaussianNb;
-pub use params::{GaussianNbParams, GaussianNbValidParams};
+pub use params::{GaussianNbEngine, GaussianNbParams, GaussianNbValidParams};

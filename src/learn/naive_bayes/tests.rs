@@ -1,13 +1,11 @@
 //! Naive Bayes against scikit-learn and linfa, and what must hold of any data.
 
 use linfa::ParamGuard;
-use linfa::traits::{Fit, Predict};
 use ndarray::{Array2, array};
 use serde_json::json;
 
-use super::{GaussianNb, GaussianNbParams};
+use super::{GaussianNb, GaussianNbEngine, GaussianNbParams};
 use crate::data::{Features, Labels, TensorFile};
-use crate::learn::map_rows::real_rows;
 use crate::learn::reduction::tests::{Fixture, assert_close, first_rows, numbers};
 use crate::learn::{Classifier, LearnError, Priors, Samples, read_classifier};
 use crate::progress::Silent;
@@ -46,15 +44,20 @@ fn models_match_scikit_learn() {
 }
 
 #[test]
-fn linfa_gives_the_same_labels() {
-    let Fixture { labels, cases, .. } = Fixture::load();
-    for (name, features, _) in &cases[..2] {
-        let rows = real_rows(features, 0, labels.len());
-        let dataset = linfa::DatasetBase::new(rows.clone(), labels.clone());
-        let theirs = linfa_bayes::GaussianNb::params().fit(&dataset).unwrap().predict(&rows);
+fn linfa_estimates_the_same() {
+    let Fixture { labels, weights, cases } = Fixture::load();
+    let params = GaussianNbParams::new().engine(GaussianNbEngine::Linfa);
+    for (name, features, _) in &cases {
+        let theirs = fit(params.clone(), unweighted(features, &labels)).unwrap();
         let ours = fit(GaussianNbParams::new(), unweighted(features, &labels)).unwrap();
-        assert_eq!(Classifier::predict(&ours, features, &Silent).unwrap(), theirs, "{name}");
+        let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-9 * a.abs().max(1e-6);
+        assert!(theirs.means().iter().zip(ours.means()).all(close), "{name}");
+        assert!(theirs.variances().iter().zip(ours.variances()).all(close), "{name}");
     }
+    let samples = Samples { features: &cases[0].1, labels: &labels, weights: Some(&weights) };
+    let found = fit(params.clone(), samples).err().unwrap();
+    assert_eq!(found.to_string(), "`linfa's naive Bayes` takes no sample weights");
+    assert!(params.priors(Priors::Uniform).check().is_err());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One self-contained page per run: no script, no network, light and dark, screen and paper.
 
+mod axes;
 #[cfg(test)]
 mod browser_tests;
 mod classes;
@@ -42,6 +43,7 @@ pub fn page(output: &RunOutput) -> String {
         ("confusion", "What is taken for what", classes::heat_maps(results)),
         ("classes", "Easy and hard classes", classes::f1_plot(results)),
         ("samples", "The images", sections::samples(output)),
+        ("axes", "What the reductions look at", axes::figures(output)),
         ("mistakes", "Mistakes", sections::gallery(output)),
         ("networks", "Networks", sections::networks(&output.networks)),
         ("stages", "Stages", sections::stages(results)),
@@ -53,6 +55,7 @@ pub fn page(output: &RunOutput) -> String {
         "grid" => !grid::placed(results).is_empty(),
         "search" => !search::searches(results).is_empty(),
         "samples" => !output.samples.is_empty(),
+        "axes" => !output.axes.is_empty(),
         "mistakes" => !output.misclassified.is_empty(),
         "stages" | "provenance" => true,
         _ => !results.models.is_empty(),
