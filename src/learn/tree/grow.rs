@@ -195,13 +195,15 @@ impl<W: Mass, S: Score<W>> Job<'_, W, S> {
     fn grow(&self, rows: Vec<u32>, rng: &mut Rng, threads: bool) -> Result<Draft, LearnError> {
         let Table { bins, n_classes, .. } = self.table;
         let active = (0..bins.n_features() as u32).filter(|&f| !bins.is_constant(f as usize));
+        // Places in a block are 32 bits.
+        let small = SMALL.min(u32::MAX as usize / bins.n_features().max(1));
         let mut draft = Draft::new(n_classes);
         let root = Node { at: 0, depth: 0, rows, active: active.collect(), histogram: None };
         let mut open = vec![root];
         let mut seedlings = Vec::new();
         let mut features: Vec<u32> = (0..bins.n_features() as u32).collect();
         while let Some(mut node) = open.pop() {
-            if node.rows.len() <= SMALL {
+            if node.rows.len() <= small {
                 let Node { at, depth, rows, active, .. } = node;
                 seedlings.push(Seedling { at, depth, rows, active, seed: rng.next_u64() });
                 continue;

@@ -129,7 +129,7 @@ impl<W: Mass, const K: usize> Cells<W, K> {
         score: &S,
         whole: &Whole<W>,
         offsets: &[u32],
-        classes: &[u8],
+        classes: &[u16],
         masses: &[W],
         bin_of: impl Fn(u32) -> u8,
     ) -> Offer {
@@ -208,7 +208,7 @@ mod tests {
 
     struct Rows<W> {
         bins: Vec<u8>,
-        classes: Vec<u8>,
+        classes: Vec<u16>,
         masses: Vec<W>,
     }
 
@@ -275,7 +275,7 @@ mod tests {
         [expected, by_histogram, by_cells(), by_cells()]
     }
 
-    fn both(bins: &[u8], classes: &[u8], masses: Vec<u32>, least: usize) {
+    fn both(bins: &[u8], classes: &[u16], masses: Vec<u32>, least: usize) {
         let sum: f64 = masses.iter().copied().map(f64::from).sum();
         let rows = Rows { bins: bins.to_vec(), classes: classes.to_vec(), masses };
         for offers in
@@ -292,7 +292,7 @@ mod tests {
             let n = 1 + rng.below(60);
             let spread = [1, 3, 40, 256][rng.below(4)];
             let bins: Vec<u8> = (0..n).map(|_| rng.below(spread) as u8).collect();
-            let classes: Vec<u8> = (0..n).map(|_| rng.below(5) as u8).collect();
+            let classes: Vec<u16> = (0..n).map(|_| rng.below(5) as u16).collect();
             let least = 1 + rng.below(4);
             let counts: Vec<u32> = (0..n).map(|_| 1 + rng.below(3) as u32).collect();
             both(&bins, &classes, counts, least);
