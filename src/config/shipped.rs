@@ -3,6 +3,9 @@
 /// Name and text of each, in the order of `pipeline list`.
 const SHIPPED: &[(&str, &str)] = &[
     ("cnn_svm", include_str!("../../pipelines/cnn_svm.toml")),
+    ("conventional", include_str!("../../pipelines/conventional.toml")),
+    ("benchmark", include_str!("../../pipelines/benchmark.toml")),
+    ("bayes", include_str!("../../pipelines/bayes.toml")),
     ("svm_raw", include_str!("../../pipelines/svm_raw.toml")),
     ("svm_hog", include_str!("../../pipelines/svm_hog.toml")),
     ("svm_augmented", include_str!("../../pipelines/svm_augmented.toml")),

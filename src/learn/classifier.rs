@@ -17,8 +17,10 @@ use super::knn::Knn;
 use super::linalg::LinalgError;
 use super::linear_svm::LinearSvc;
 use super::logistic::LogisticRegression;
+use super::mlp::Mlp;
 use super::model_selection::{self, FoldScore, Folds, SelectionError};
 use super::naive_bayes::GaussianNb;
+use super::perceptron::Perceptron;
 use super::svm::{Svc, SvcError};
 use super::tree::DecisionTree;
 use crate::data::{Features, Labels, TableShape, TensorFile, TensorFileError};
@@ -198,6 +200,8 @@ const READERS: &[(&str, Reader)] = &[
     ("kmeans", |file| Ok(Box::new(KMeans::from_tensors(file)?))),
     ("knn", |file| Ok(Box::new(Knn::from_tensors(file)?))),
     ("logistic", |file| Ok(Box::new(LogisticRegression::from_tensors(file)?))),
+    ("mlp", |file| Ok(Box::new(Mlp::from_tensors(file)?))),
+    ("perceptron", |file| Ok(Box::new(Perceptron::from_tensors(file)?))),
     ("svc", |file| Ok(Box::new(Svc::from_tensors(file)?))),
     ("linear_svc", |file| Ok(Box::new(LinearSvc::from_tensors(file)?))),
     ("decision_tree", |file| Ok(Box::new(DecisionTree::from_tensors(file)?))),
@@ -232,6 +236,14 @@ pub enum LearnError {
     /// A parameter.
     #[error(transparent)]
     Param(#[from] ParamError),
+    /// The loss of a network in training is no number any more.
+    #[error("training diverged: the loss of epoch {epoch} is {loss}")]
+    Diverged {
+        /// Epoch, from 1.
+        epoch: usize,
+        /// Mean loss.
+        loss: f64,
+    },
     /// linfa's engine.
     #[error("linfa: {0}")]
     Linfa(String),
@@ -310,6 +322,9 @@ impl LearnError {
             LearnError::Svc(error) => error.hint(),
             LearnError::KernelMap(error) => error.hint(),
             LearnError::Selection(error) => error.hint(),
+            LearnError::Diverged { .. } => {
+                Some("lower `learning_rate`, or scale the features".to_owned())
+            }
             LearnError::Interrupted
             | LearnError::Param(_)
             | LearnError::Linfa(_)

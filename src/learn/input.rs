@@ -98,13 +98,13 @@ pub enum InputError {
         /// Most features.
         limit: usize,
     },
-    /// A class has too few samples to hold some out and fit on others.
-    #[error("class {class} has {found} sample, at least 2 are needed to hold one out")]
-    TooFewToHoldOut {
-        /// Class.
-        class: usize,
-        /// Its samples that count.
+    /// There are more samples than sums are exact for.
+    #[error("{found} samples, at most {limit} can be fitted")]
+    TooManySamples {
+        /// Samples found.
         found: usize,
+        /// Most samples.
+        limit: usize,
     },
     /// The learner cannot weigh samples.
     #[error("`{learner}` takes no sample weights")]
@@ -124,6 +124,7 @@ impl InputError {
             InputError::NotFinite { .. } => "remove or replace such values before fitting",
             InputError::OneClass { .. } => "give samples of at least two classes",
             InputError::TooManyFeatures { .. } => "reduce the features first",
+            InputError::TooManySamples { .. } => "fit on a part of them",
             _ => return None,
         };
         Some(hint.to_owned())

@@ -26,8 +26,10 @@ mod kmeans;
 mod knn;
 mod linear_svm;
 mod logistic;
+mod mlp;
 mod nystroem;
 mod pca;
+mod perceptron;
 mod random_projection;
 mod scale;
 mod search;
@@ -81,6 +83,8 @@ pub static KINDS: &[&Kind] = &[
     &svm_file::SVM_FILE,
     &linear_svm::LINEAR_SVM,
     &logistic::LOGISTIC,
+    &perceptron::PERCEPTRON,
+    &mlp::MLP,
     &discriminant::DISCRIMINANT,
     &gaussian_nb::GAUSSIAN_NB,
     &decision_tree::DECISION_TREE,
@@ -102,6 +106,8 @@ pub static LEARNERS: &[(&Kind, BuildLearner)] = &[
     (&svm::SVM, svm::learner),
     (&linear_svm::LINEAR_SVM, linear_svm::learner),
     (&logistic::LOGISTIC, logistic::learner),
+    (&perceptron::PERCEPTRON, perceptron::learner),
+    (&mlp::MLP, mlp::learner),
     (&discriminant::DISCRIMINANT, discriminant::learner),
     (&gaussian_nb::GAUSSIAN_NB, gaussian_nb::learner),
     (&decision_tree::DECISION_TREE, decision_tree::learner),

@@ -64,6 +64,18 @@ kind = "logistic"
 title = "Logistic regression on pixels"
 inputs = { data = "data" }
 
+[stage.perceptron]
+kind = "perceptron"
+title = "Perceptron on pixels"
+inputs = { data = "data" }
+
+[stage.mlp]
+kind = "mlp"
+title = "Back-propagation on pixels"
+inputs = { data = "data" }
+hidden = [16, 16]
+max_iter = 3
+
 [stage.scaled]
 kind = "scale"
 inputs = { data = "data" }
@@ -107,7 +119,7 @@ kind = "evaluate"
 [stage.evaluation.inputs]
 data = "data"
 models = [
-    "net", "svm", "svm_pixels", "knn", "clusters", "boosting", "logistic",
+    "net", "svm", "svm_pixels", "knn", "clusters", "boosting", "logistic", "perceptron", "mlp",
     "normal", "nearest_mean", "naive",
 ]
 reductions = ["components", "directions"]

@@ -31,7 +31,7 @@ def objective(x, y, w, coef, intercept, penalty, c, class_weight):
         loss = np.logaddexp.reduce(z, axis=1) - z[np.arange(len(y)), at]
     if class_weight == "balanced":
         at = np.searchsorted(classes, y)
-        w = w * (len(y) / (len(classes) * np.bincount(at)))[at]
+        w = w * (w.sum() / (len(classes) * np.bincount(at, w)))[at]
     cost = dict(l2=0.5 * (coef**2).sum(), l1=np.abs(coef).sum(), none=0.0)[penalty]
     return float(c * (w * loss).sum() + cost)
 

@@ -11,8 +11,11 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod quads;
 
 use super::cpu::{Cpu, Level, per_level};
+
+pub use quads::{Quad, count_quads};
 
 /// Features of a block.
 pub const LANES: usize = 16;
@@ -20,6 +23,9 @@ pub const LANES: usize = 16;
 pub const N_BINS: usize = 256;
 /// Words of a block.
 pub const BLOCK_LEN: usize = N_BINS * LANES;
+
+/// Most rows of a histogram: with 2^25 the sums have 19 and 20 bits.
+pub const MAX_ROWS: usize = (1 << 25) - 1;
 
 /// A histogram of 16 features, `[bin][feature]`.
 pub type Block = [u64; BLOCK_LEN];
@@ -51,20 +57,20 @@ impl Packing {
     /// For sums of up to `n_rows` rows.
     ///
     /// # Panics
-    /// If there are 2^32 rows or more.
+    /// If there are more than [`MAX_ROWS`].
     pub fn of(n_rows: usize) -> Self {
-        assert!(n_rows < 1 << 32, "{n_rows} rows do not fit into a packed sum");
+        assert!(n_rows <= MAX_ROWS, "{n_rows} rows do not fit into a packed sum");
         let n_bits = usize::BITS - n_rows.leading_zeros();
         Packing { n_bits, h_bits: (64 - n_bits) / 2 - 1 }
     }
 
     /// Units of gradients and second derivatives, given the sums of their absolute values over all
-    /// rows: the smallest such that the sums, each term rounded, fit into their bits.
-    pub fn units(self, sum_abs_g: f64, sum_h: f64) -> (f64, f64) {
+    /// rows: the smallest such that the sums fit into their bits, though rounding may add up to
+    /// `slack` units to them.
+    pub fn units(self, sum_abs_g: f64, sum_h: f64, slack: usize) -> (f64, f64) {
         let g_bits = 64 - self.n_bits - self.h_bits;
         let unit = |sum: f64, n_bits: u32| {
-            // Rounding moves each of the rows' terms by less than 1.
-            let room = 2f64.powi(n_bits as i32) - 2f64.powi(self.n_bits as i32) - 1.0;
+            let room = 2f64.powi(n_bits as i32) - 1.0 - slack as f64;
             if sum > 0.0 { sum / room } else { 1.0 }
         };
         (unit(sum_abs_g, g_bits - 1), unit(sum_h, self.h_bits))

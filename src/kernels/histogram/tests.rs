@@ -66,6 +66,30 @@ fn sums_of_rows_are_exact_at_every_number_of_rows() {
 }
 
 #[test]
+fn four_histograms_at_once_are_those_of_each_alone() {
+    let case = case(4);
+    for n in [0, 1, N_ROWS] {
+        let rows: Vec<u32> = (0..n as u32).collect();
+        let of_tree = |tree: u64| -> Vec<u64> {
+            case.sums(&rows).into_iter().map(|sum| sum.wrapping_mul(tree + 1)).collect()
+        };
+        let quads: Vec<Quad> =
+            (0..n).map(|row| Quad(std::array::from_fn(|tree| of_tree(tree as u64)[row]))).collect();
+        for cpu in Cpu::all() {
+            let mut cells = Box::new([Quad([9; 4]); BLOCK_LEN]);
+            let mut found: [Box<Block>; 4] = std::array::from_fn(|_| Box::new([7; BLOCK_LEN]));
+            let [a, b, c, d] = &mut found;
+            count_quads(cpu, &case.bins[..n], &quads, &mut cells, [a, b, c, d]);
+            for (tree, found) in found.iter().enumerate() {
+                let mut alone = Box::new([0; BLOCK_LEN]);
+                add_rows(&case.bins, &rows, &of_tree(tree as u64), &mut alone);
+                assert_eq!(found, &alone, "{cpu:?}, {n} rows, tree {tree}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_sibling_is_the_parent_minus_the_other_child() {
     let case = case(2);
     let (left, right): (Vec<u32>, Vec<u32>) = (0..N_ROWS as u32).partition(|row| row % 3 == 0);
@@ -79,18 +103,19 @@ fn a_sibling_is_the_parent_minus_the_other_child() {
 
 #[test]
 fn units_fill_the_bits_and_extremes_do_not_spill() {
-    for n_rows in [1, 2, 3, 1000, 60_000, 1 << 20] {
+    for n_rows in [1, 2, 3, 1000, 60_000, 1 << 20, MAX_ROWS] {
         let packing = Packing::of(n_rows);
-        let n = n_rows as u64;
-        let (g_unit, h_unit) = packing.units(5.0 * n as f64, 0.25 * n as f64);
-        // Each term as large as rounding can make it, in the worst direction.
-        let (g, h) = ((5.0 / g_unit) as i64 + 1, (0.25 / h_unit) as u64 + 1);
+        let slack = n_rows / 1024 + 1;
+        let (g_unit, h_unit) = packing.units(5.0, 0.25, slack);
+        // All in one row, and as much more as rounding may add.
+        let (g, h) = ((5.0 / g_unit) as i64 + slack as i64, (0.25 / h_unit) as u64 + slack as u64);
         for g in [g, -g] {
-            let sum = packing.pack(g, h).wrapping_mul(n);
-            assert_eq!(packing.parts(sum), Parts { g: g * n as i64, h: h * n, n }, "{n_rows}");
+            let rest = packing.pack(0, 0).wrapping_mul(n_rows as u64 - 1);
+            let sum = packing.pack(g, h).wrapping_add(rest);
+            assert_eq!(packing.parts(sum), Parts { g, h, n: n_rows as u64 }, "{n_rows}");
         }
     }
-    assert_eq!(Packing::of(10).units(0.0, 0.0), (1.0, 1.0));
+    assert_eq!(Packing::of(10).units(0.0, 0.0, 1), (1.0, 1.0));
 }
 
 /// The gain as it is defined, in floating point; none where a limit is not kept.

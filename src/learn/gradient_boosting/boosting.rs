@@ -12,7 +12,7 @@ use super::model::{BoostingReport, GradientBoosting, LeafTree};
 use super::packed::{Units, pack_tile};
 use super::params::{EarlyStopping, GradientBoostingValidParams};
 use crate::data::{Features, Rng};
-use crate::kernels::histogram::Packing;
+use crate::kernels::histogram::{MAX_ROWS, Packing, Quad};
 use crate::learn::input::check_samples;
 use crate::learn::tree::bins::Bins;
 use crate::learn::{InputError, LearnError, Samples};
@@ -55,7 +55,7 @@ impl GradientBoostingValidParams {
     ///
     /// # Errors
     /// Samples that cannot be fitted: of other lengths, not finite, with bad weights, of fewer than
-    /// two classes, 2^32 or more; too few of a class to hold some out; or an interruption.
+    /// two classes, more than [`MAX_ROWS`]; too few of a class to hold some out; or an interruption.
     ///
     /// # Cost
     /// A tree of `m` leaves over `n` rows of `d` features: about `n d` to `n d log2 m` additions of a
@@ -69,6 +69,10 @@ impl GradientBoostingValidParams {
         let checked = check_samples(&samples, 2)?;
         let classes: Vec<usize> =
             (0..checked.n_classes).filter(|&class| checked.is_present[class]).collect();
+        let found = checked.features.n_samples();
+        if found > MAX_ROWS {
+            return Err(InputError::TooManySamples { found, limit: MAX_ROWS }.into());
+        }
         let all = rows_that_count(&samples, &checked.features, &classes);
         let n_features = all.features.n_features();
         match self.early_stopping {
@@ -113,13 +117,17 @@ impl GradientBoostingValidParams {
                 &format!("loss {:.4}", train_loss[round]),
             );
             let bag = self.bag(rows.len(), seed, round);
-            let grow = |column: usize| {
-                let samples = scores.sums(column, bag.as_deref());
+            let roots = match bag {
+                None => scores.roots(&grower),
+                Some(_) => (0..baseline.len()).map(|_| None).collect(),
+            };
+            let grow = |(column, root)| {
+                let samples = scores.sums(column, bag.as_deref(), root);
                 let grown = grower.grow(samples, self.positions(&grower, seed, round, column))?;
                 Ok(scores.step_of(column, grown, self, bag.is_some()))
             };
             let steps: Result<Vec<Step>, LearnError> =
-                (0..baseline.len()).into_par_iter().map(grow).collect();
+                roots.into_par_iter().enumerate().map(grow).collect();
             let steps = steps?;
             scores.advance(&steps);
             let mut gains = Vec::new();
@@ -213,7 +221,8 @@ fn hold_out(
             (0..all.len()).filter(|&row| all.classes[row] as usize == position).collect();
         let found = of_class.len();
         if found < 2 {
-            return Err(InputError::TooFewToHoldOut { class, found }.into());
+            let what = format!("holding samples of class {class} out");
+            return Err(InputError::TooFewSamples { what, needed: 2, found }.into());
         }
         let purpose = ["gradient-boosting", "validation", &class.to_string()];
         for at in draw(found, share.min(1.0 - 1.0 / found as f64), &mut Rng::new(seed, &purpose)) {
@@ -280,7 +289,8 @@ impl<'a> Scores<'a> {
             let sum = |of_tile: fn(&TileSums) -> &[f64]| -> f64 {
                 sums.iter().map(|sums| of_tile(sums)[column]).sum()
             };
-            let (g, h) = self.packing.units(sum(|sums| &sums.abs_g), sum(|sums| &sums.h));
+            let (g, h) =
+                self.packing.units(sum(|sums| &sums.abs_g), sum(|sums| &sums.h), sums.len());
             Units { g, h }
         };
         self.units = (0..self.n_columns).map(units).collect();
@@ -297,10 +307,26 @@ impl<'a> Scores<'a> {
     }
 
     /// The samples of a column's tree: those of the bag, or all.
-    fn sums(&self, column: usize, bag: Option<&[u32]>) -> Sums {
+    fn sums(&self, column: usize, bag: Option<&[u32]>, root: Option<Vec<u64>>) -> Sums {
         let rows = bag.map_or_else(|| (0..self.rows.len() as u32).collect(), <[u32]>::to_vec);
         let sums = rows.iter().map(|&row| self.words[self.at(column, row as usize)]).collect();
-        Sums { rows, sums, packing: self.packing, units: self.units[column] }
+        Sums { rows, sums, packing: self.packing, units: self.units[column], root }
+    }
+
+    /// Histograms of all rows by column, those of four counted at once; none of what is left over.
+    fn roots(&self, grower: &Grower) -> Vec<Option<Vec<u64>>> {
+        let mut roots = Vec::new();
+        if grower.keeps_roots(self.rows.len()) {
+            for first in (0..self.n_columns / 4 * 4).step_by(4) {
+                let quad = |row: usize| {
+                    Quad(std::array::from_fn(|nth| self.words[self.at(first + nth, row)]))
+                };
+                let quads: Vec<Quad> = (0..self.rows.len()).into_par_iter().map(quad).collect();
+                roots.extend(grower.roots(&quads).map(Some));
+            }
+        }
+        roots.resize(self.n_columns, None);
+        roots
     }
 
     /// Values of the leaves, and what they add to each row.

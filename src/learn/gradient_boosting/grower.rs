@@ -16,7 +16,7 @@ use super::packed::{Lines, Units};
 use super::params::GradientBoostingValidParams;
 use crate::kernels::Cpu;
 use crate::kernels::histogram::{
-    BLOCK_LEN, Block, LANES, Limits, Packing, add_rows, best_cuts, subtract,
+    BLOCK_LEN, Block, LANES, Limits, Packing, Quad, add_rows, best_cuts, count_quads, subtract,
 };
 use crate::learn::LearnError;
 use crate::learn::tree::bins::Bins;
@@ -54,6 +54,8 @@ pub(super) struct Sums {
     pub sums: Vec<u64>,
     pub packing: Packing,
     pub units: Units,
+    /// The histogram of all of them, where it is known.
+    pub root: Option<Vec<u64>>,
 }
 
 /// A tree and where its rows went.
@@ -116,6 +118,17 @@ struct Side {
     total: u64,
 }
 
+/// Where the histogram of a node's larger child, or of the root, comes from.
+#[derive(Clone, Copy)]
+enum How {
+    /// Its rows.
+    Count,
+    /// The parent's, which is in its place, minus the smaller child's.
+    Subtract,
+    /// It is in its place.
+    Known,
+}
+
 /// What was found of a node.
 #[derive(Default)]
 struct Found {
@@ -151,6 +164,23 @@ impl<'a> Grower<'a> {
     /// Features that cuts may be on.
     pub fn features(&self) -> &[usize] {
         self.lines.features()
+    }
+
+    /// Whether histograms of so many rows are kept, so that it pays to count those of roots together.
+    pub fn keeps_roots(&self, n_rows: usize) -> bool {
+        n_rows >= KEEP
+    }
+
+    /// Histograms of all rows for four trees.
+    pub fn roots(&self, quads: &[Quad]) -> [Vec<u64>; 4] {
+        let mut roots = std::array::from_fn(|_| self.take_histogram());
+        let [a, b, c, d] = roots.each_mut().map(|root| root.as_chunks_mut::<BLOCK_LEN>().0);
+        let blocks = a.par_iter_mut().zip(b).zip(c).zip(d).enumerate();
+        let room = || Box::new([Quad::default(); BLOCK_LEN]);
+        blocks.for_each_init(room, |cells, (block, (((a, b), c), d))| {
+            count_quads(self.cpu, self.lines.block(block), quads, cells, [a, b, c, d]);
+        });
+        roots
     }
 
     /// Grows a tree on some of [`Grower::features`], given by their positions.
@@ -192,7 +222,8 @@ impl Growth<'_, '_> {
         let mut open = BinaryHeap::new();
         let total = self.samples.sums.iter().fold(0, |sum: u64, &word| sum.wrapping_add(word));
         let root = Side { rows: ranges[0].clone(), total };
-        let found = self.examine_root(&root);
+        let given = self.samples.root.take();
+        let found = self.examine_root(&root, given);
         self.push(&mut open, 0, 0, root, found);
         let max_leaves = params.max_leaf_nodes.unwrap_or(usize::MAX);
         while tree.n_leaves() < max_leaves {
@@ -285,12 +316,14 @@ impl Growth<'_, '_> {
         parts.n >= 2 * self.grower.params.min_samples_leaf as u64 && parts.h >= 2 * self.min_h
     }
 
-    fn examine_root(&self, root: &Side) -> Found {
+    fn examine_root(&self, root: &Side, given: Option<Vec<u64>>) -> Found {
         if !self.may_be_cut(root) {
-            return Found::default();
+            return Found { histogram: given, cut: None };
         }
-        let mut kept = (root.rows.len() >= KEEP).then(|| self.grower.take_histogram());
-        let cut = self.best_of_blocks([None, Some(root)], [None, kept.as_mut()], false)[1];
+        let how = if given.is_some() { How::Known } else { How::Count };
+        let take = || (root.rows.len() >= KEEP).then(|| self.grower.take_histogram());
+        let mut kept = given.or_else(take);
+        let cut = self.best_of_blocks([None, Some(root)], [None, kept.as_mut()], how)[1];
         Found { histogram: kept, cut }
     }
 
@@ -312,7 +345,8 @@ impl Growth<'_, '_> {
             wants_large.then_some(&sides[large]),
         ];
         let kept = [of_small.as_mut(), of_large.as_mut().filter(|_| subtracts)];
-        let cuts = self.best_of_blocks(asked, kept, subtracts);
+        let how = if subtracts { How::Subtract } else { How::Count };
+        let cuts = self.best_of_blocks(asked, kept, how);
         if !(wants_large && keeps(large)) {
             self.grower.give_back(of_large.take());
         }
@@ -323,12 +357,12 @@ impl Growth<'_, '_> {
     }
 
     /// The best cut of each node over all blocks, the first of equals. Histograms are left in `kept`
-    /// where there is room; if `subtracts`, the second holds the parent's at first.
+    /// where there is room; `how` the second comes about.
     fn best_of_blocks(
         &self,
         sides: [Option<&Side>; 2],
         kept: [Option<&mut Vec<u64>>; 2],
-        subtracts: bool,
+        how: How,
     ) -> [Option<Cut>; 2] {
         let n_blocks = self.grower.lines.n_blocks();
         let [first, second] = kept.map(|kept| blocks_of(kept, n_blocks));
@@ -343,10 +377,10 @@ impl Growth<'_, '_> {
                     self.count(block, side, first);
                 }
                 let second: &mut Block = second.unwrap_or(other);
-                if subtracts {
-                    subtract(self.grower.cpu, second, first);
-                } else if let Some(side) = sides[1] {
-                    self.count(block, side, second);
+                match (how, sides[1]) {
+                    (How::Count, Some(side)) => self.count(block, side, second),
+                    (How::Subtract, _) => subtract(self.grower.cpu, second, first),
+                    (How::Count, None) | (How::Known, _) => {}
                 }
                 [(sides[0], &*first), (sides[1], &*second)]
                     .map(|(side, counts)| side.and_then(|side| self.best(block, side, counts)))
@@ -380,9 +414,12 @@ impl Growth<'_, '_> {
         // Not above 0: what a cut costs where leaves are penalised.
         let constant = g * g / h_both - g * g / (h + self.lambda);
         let to_gain = units.g * units.g / units.h;
+        // Variance of `D` that the rounding of rows alone gives: such a cut may gain nothing.
+        let mean = g / h_both;
+        let noise = node.n as f64 * (1.0 + mean * mean);
         let mut best: Option<Cut> = None;
         for lane in (0..LANES).filter(|lane| self.allowed[block] >> lane & 1 == 1) {
-            if found.num[lane] == 0.0 {
+            if found.num[lane] <= noise {
                 continue;
             }
             let gain = (h_both * found.num[lane] / found.den[lane] + constant) * to_gain;

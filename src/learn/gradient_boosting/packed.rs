@@ -59,18 +59,20 @@ pub(super) struct Units {
     pub h: f64,
 }
 
-/// Packs the gradients of a tile's samples. What rounding takes from a sample it adds to the next:
-/// sums of many are off by no more than half a unit for each tile, where roundings on their own
-/// would all lose the small ones.
+/// Packs the gradients of a tile's samples. What rounding takes from the size of a sample's it gives
+/// to the next: sums of sizes are off by no more than half a unit for each tile, where roundings on
+/// their own would lose all the small ones.
 pub(super) fn pack_tile(packing: Packing, units: Units, grads: &[Grad], words: &mut [u64]) {
     debug_assert!(grads.len() <= TILE, "a tile at a time");
     let (g_scale, h_scale) = (1.0 / units.g, 1.0 / units.h);
     let (mut g_rest, mut h_rest) = (0.0, 0.0);
     for (word, &[g, h]) in words.iter_mut().zip(grads) {
-        let (g, h) = (f64::from(g).mul_add(g_scale, g_rest), f64::from(h).mul_add(h_scale, h_rest));
-        let (g_whole, h_whole) = ((g + 0.5).floor(), (h + 0.5).floor());
-        (g_rest, h_rest) = (g - g_whole, h - h_whole);
-        *word = packing.pack(g_whole as i64, h_whole as u64);
+        let g_size = f64::from(g.abs()).mul_add(g_scale, g_rest);
+        let h_size = f64::from(h).mul_add(h_scale, h_rest);
+        // Truncation rounds down: both are at least 0.
+        let (g_whole, h_whole) = ((g_size + 0.5) as i64, (h_size + 0.5) as i64);
+        (g_rest, h_rest) = (g_size - g_whole as f64, h_size - h_whole as f64);
+        *word = packing.pack(if g < 0.0 { -g_whole } else { g_whole }, h_whole as u64);
     }
 }
 
@@ -84,9 +86,9 @@ mod tests {
         let mut rng = Rng::new(1, &["packed"]);
         let n = TILE;
         // Most are far below a unit, as where a model is sure.
-        let grads: Vec<Grad> = (0..n)
-            .map(|row| if row % 64 == 0 { [0.7, 0.2] } else { [1e-9 * rng.normal_f32(), 1e-10] })
-            .collect();
+        let small = |rng: &mut Rng| [1e-8 * rng.unit_f32(), 1e-8 * rng.unit_f32()];
+        let grads: Vec<Grad> =
+            (0..n).map(|row| if row % 64 == 0 { [0.7, 0.2] } else { small(&mut rng) }).collect();
         let sum = |part: usize| grads.iter().map(|grad| f64::from(grad[part])).sum::<f64>();
         let packing = Packing::of(n);
         let (g, h) = (1e-6, 1e-6);

@@ -107,29 +107,29 @@ impl LogisticValidParams {
         Ok(LogisticRegression { linear, report })
     }
 
-    /// `c_i` of every sample.
+    /// `c_i` of every sample. `balanced` counts samples by their weights, as scikit-learn.
     fn costs(&self, samples: Samples, classes: &[usize]) -> Vec<f64> {
-        let n_samples = samples.labels.len();
-        let mut counts = vec![0usize; classes.len()];
-        for label in samples.labels {
+        let weight = |row: usize| samples.weights.map_or(1.0, |weights| weights[row]);
+        let mut counts = vec![0.0; classes.len()];
+        for (row, label) in samples.labels.iter().enumerate() {
             if let Ok(class) = classes.binary_search(label) {
-                counts[class] += 1;
+                counts[class] += weight(row);
             }
         }
+        let mean = counts.iter().sum::<f64>() / classes.len() as f64;
         let of_class: Vec<f64> = classes
             .iter()
             .zip(&counts)
-            .map(|(class, &count)| match &self.class_weight {
+            .map(|(class, count)| match &self.class_weight {
                 ClassWeight::Uniform => 1.0,
-                ClassWeight::Balanced => n_samples as f64 / (classes.len() * count) as f64,
+                ClassWeight::Balanced => mean / count,
                 ClassWeight::PerClass(weights) => {
                     weights.iter().rfind(|(of, _)| of == class).map_or(1.0, |&(_, weight)| weight)
                 }
             })
             .collect();
         let of_row = |(row, label): (usize, &usize)| {
-            let class = classes.binary_search(label).map_or(0.0, |class| of_class[class]);
-            self.c * class * samples.weights.map_or(1.0, |weights| weights[row])
+            classes.binary_search(label).map_or(0.0, |class| self.c * of_class[class] * weight(row))
         };
         samples.labels.iter().enumerate().map(of_row).collect()
     }

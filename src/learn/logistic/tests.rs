@@ -238,7 +238,7 @@ fn what_cannot_be_fitted_is_refused() {
     let first_class: Vec<f64> = labels.iter().map(|&c| f64::from(u8::from(c == 0))).collect();
     assert_eq!(
         message(params(), Some(&first_class)),
-        "all 5 samples that count are of class 0, at least two classes are needed"
+        "all 5 samples are of class 0, at least two classes are needed"
     );
     assert_eq!(
         message(params().engine(Engine::Linfa), Some(&[1.0; 10])),

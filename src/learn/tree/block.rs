@@ -26,6 +26,8 @@ pub(super) struct Block<'j, 'a, W, S> {
     four: Cells<W, 4>,
     eight: Cells<W, 8>,
     sixteen: Cells<W, 16>,
+    /// Bins of a node's rows, of the feature at hand.
+    column: Vec<u8>,
     draft: Draft,
 }
 
@@ -42,9 +44,11 @@ impl<'j, 'a, W: Mass, S: Score<W>> Block<'j, 'a, W, S> {
     pub fn new(job: &'j Job<'a, W, S>, rows: &[u32], seed: u64) -> Self {
         let n_features = job.table.bins.n_features();
         let row = |&row: &u32| &job.table.rows[row as usize * n_features..][..n_features];
+        let mut bins = Vec::with_capacity(rows.len() * n_features);
+        rows.iter().for_each(|of| bins.extend_from_slice(row(of)));
         Block {
             job,
-            bins: rows.iter().flat_map(row).copied().collect(),
+            bins,
             labels: rows.iter().map(|&row| job.table.labels[row as usize]).collect(),
             masses: rows.iter().map(|&row| job.masses[row as usize]).collect(),
             order: (0..rows.len() as u32).collect(),
@@ -54,6 +58,7 @@ impl<'j, 'a, W: Mass, S: Score<W>> Block<'j, 'a, W, S> {
             four: Cells::new(),
             eight: Cells::new(),
             sixteen: Cells::new(),
+            column: Vec::new(),
             draft: Draft::new(job.table.n_classes),
         }
     }
@@ -197,10 +202,10 @@ impl<'j, 'a, W: Mass, S: Score<W>> Block<'j, 'a, W, S> {
                 }
                 Splitter::Random => {
                     let Gathered { offsets, classes, masses } = gathered;
-                    let rows = offsets.iter().zip(classes).zip(masses);
-                    let rows = rows.map(|((&offset, &class), &mass)| {
-                        (self.bins[(offset + f) as usize], usize::from(class), mass)
-                    });
+                    let bin = |&offset: &u32| self.bins[(offset + f) as usize];
+                    self.column.clear();
+                    self.column.extend(offsets.iter().map(bin));
+                    let rows = (&self.column[..], &classes[..], &masses[..]);
                     let (offer, cut) = job.random_split(f as usize, rows, whole, &mut self.rng);
                     drawn.take(f, offer, || cut.unwrap_or(Cut { bin: 0, threshold: 0.0 }));
                 }

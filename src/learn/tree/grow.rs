@@ -401,6 +401,8 @@ impl<W: Mass, S: Score<W>> Job<'_, W, S> {
     ) -> Result<Option<Best>, LearnError> {
         let bins = self.table.bins;
         let mut histogram = vec![W::default(); self.n_slots() * N_BINS];
+        let class = |&key: &u32| key / N_BINS as u32;
+        let classes: Vec<u32> = gathered.keys.iter().map(class).collect();
         let mut drawn = Drawn::new(self.growth.max_features, self.takes_all());
         while let Some(f) = drawn.next(features, rng) {
             stop_if(self.progress)?;
@@ -417,10 +419,9 @@ impl<W: Mass, S: Score<W>> Job<'_, W, S> {
                     (offer, None)
                 }
                 Splitter::Random => {
-                    let rows = gathered.rows.iter().zip(&gathered.keys).zip(&gathered.masses);
-                    let rows = rows.map(|((&row, &key), &mass)| {
-                        (column[row as usize], key as usize / N_BINS, mass)
-                    });
+                    let here: Vec<u8> =
+                        gathered.rows.iter().map(|&row| column[row as usize]).collect();
+                    let rows = (&here[..], &classes[..], &gathered.masses[..]);
                     self.random_split(f as usize, rows, whole, rng)
                 }
             };
@@ -435,28 +436,27 @@ impl<W: Mass, S: Score<W>> Job<'_, W, S> {
         Ok(drawn.best)
     }
 
-    /// A split drawn between the lowest and the highest value of rows: bin, class and mass each.
-    pub(super) fn random_split(
+    /// A split drawn between the lowest and the highest value of rows: bins, classes and masses.
+    pub(super) fn random_split<C: Copy + Into<u32>>(
         &self,
         feature: usize,
-        rows: impl Iterator<Item = (u8, usize, W)> + Clone,
+        (bins, classes, masses): (&[u8], &[C], &[W]),
         whole: &Whole<W>,
         rng: &mut Rng,
     ) -> (Offer, Option<Cut>) {
-        let (lo, hi) =
-            rows.clone().fold((u8::MAX, 0), |(lo, hi), (bin, _, _)| (lo.min(bin), hi.max(bin)));
-        if lo == hi {
+        let lo = bins.iter().fold(u8::MAX, |lo, &bin| lo.min(bin));
+        let hi = bins.iter().fold(0, |hi, &bin| hi.max(bin));
+        if lo >= hi {
             return (Offer::Constant, None);
         }
         let part = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
         let cut = self.table.bins.cut_within(feature, lo, hi, part);
         let mut left = vec![W::default(); whole.masses.len()];
-        let mut n_left = 0;
-        for (bin, class, mass) in rows {
-            let is_left = bin <= cut.bin;
-            left[class] += if is_left { mass } else { W::default() };
-            n_left += usize::from(is_left);
+        for ((&bin, &class), &mass) in bins.iter().zip(classes).zip(masses) {
+            let class: u32 = class.into();
+            left[class as usize] += if bin <= cut.bin { mass } else { W::default() };
         }
+        let n_left = bins.iter().filter(|&&bin| bin <= cut.bin).count();
         if n_left.min(whole.n_rows - n_left) < whole.min_samples_leaf {
             return (Offer::Nothing, None);
         }

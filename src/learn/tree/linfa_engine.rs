@@ -14,8 +14,8 @@ use super::structure::Tree;
 use crate::learn::input::Checked;
 use crate::learn::{InputError, LearnError, Samples};
 
-/// Impurity decrease below which linfa refuses to be set.
-const LINFA_MIN_DECREASE: f64 = 1e-12;
+/// Least decrease of impurity that linfa can be set to.
+const LINFA_MIN_DECREASE: f32 = 2.0 * f32::EPSILON;
 
 /// Fits by linfa-trees. It cannot be interrupted; its leaves have a class, no shares; and where
 /// splits or classes are equal its choice hangs on the order of a hash map.
@@ -51,7 +51,7 @@ pub(super) fn fit(
         .max_depth(rules.max_depth)
         .min_weight_split(rules.min_samples_split as f32)
         .min_weight_leaf(rules.min_samples_leaf as f32)
-        .min_impurity_decrease(rules.min_impurity_decrease.max(LINFA_MIN_DECREASE) as f32)
+        .min_impurity_decrease((rules.min_impurity_decrease as f32).max(LINFA_MIN_DECREASE))
         .fit(&DatasetBase::new(records, samples.labels.clone()))?;
     let mut tree = Tree::new();
     let mut classes = vec![0];

@@ -13,6 +13,8 @@ pub(in crate::learn) mod params;
 pub(in crate::learn) mod prepare;
 mod split;
 pub mod structure;
+#[cfg(test)]
+pub(in crate::learn) mod tests;
 
 pub use criterion::Criterion;
 pub use model::DecisionTree;

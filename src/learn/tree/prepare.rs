@@ -87,8 +87,8 @@ impl Masses {
     }
 }
 
-/// Sample weights times class weights, `[n_samples]`; `is_present` tells which classes count. As in scikit-learn, `balanced` counts the
-/// samples that have a weight above 0, whatever it is.
+/// Sample weights times class weights, `[n_samples]`; `is_present` tells which classes count. `balanced` counts the
+/// samples of a weight above 0, whatever it is; scikit-learn counts those of weight 0 as well.
 pub(in crate::learn) fn weights_of(
     samples: &Samples,
     is_present: &[bool],

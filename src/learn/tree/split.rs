@@ -199,3 +199,110 @@ impl<W: Mass, const K: usize> Cells<W, K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::criterion::{Entropy, FromF64, Gini, weight_units};
+    use super::*;
+    use crate::data::Rng;
+    use approx::assert_relative_eq;
+
+    struct Rows<W> {
+        bins: Vec<u8>,
+        classes: Vec<u8>,
+        masses: Vec<W>,
+    }
+
+    /// The best split by summing up both sides of every cut.
+    fn naive<W: Mass, S: Score<W>>(score: &S, rows: &Rows<W>, whole: &Whole<W>) -> Offer {
+        let mut occupied = rows.bins.clone();
+        occupied.sort_unstable();
+        occupied.dedup();
+        let mut best: Option<Split> = None;
+        for pair in occupied.windows(2) {
+            let mut sides =
+                [vec![W::default(); whole.masses.len()], vec![W::default(); whole.masses.len()]];
+            let mut n_rows = [0; 2];
+            for ((&bin, &class), &mass) in rows.bins.iter().zip(&rows.classes).zip(&rows.masses) {
+                let side = usize::from(bin > pair[0]);
+                sides[side][usize::from(class)] += mass;
+                n_rows[side] += 1;
+            }
+            if n_rows[0].min(n_rows[1]) < whole.min_samples_leaf {
+                continue;
+            }
+            let [left, right] = &sides;
+            let mass = |side: &[W]| side.iter().map(|&mass| mass.into()).sum::<f64>();
+            let found =
+                score.of_split(score.terms(left), mass(left), score.terms(right), mass(right));
+            if best.is_none_or(|best| found > best.score) {
+                best = Some(Split { score: found, below: pair[0], above: pair[1] });
+            }
+        }
+        match best {
+            Some(split) => Offer::Split(split),
+            None if occupied.len() < 2 => Offer::Constant,
+            None => Offer::Nothing,
+        }
+    }
+
+    fn compare<W: Mass, S: Score<W>>(score: &S, rows: &Rows<W>, n_classes: usize, least: usize) {
+        let mut masses = vec![W::default(); n_classes];
+        for (&class, &mass) in rows.classes.iter().zip(&rows.masses) {
+            masses[usize::from(class)] += mass;
+        }
+        let mass = masses.iter().fold(W::default(), |sum, &mass| sum + mass);
+        let n_rows = rows.bins.len();
+        let whole = Whole { masses: &masses, mass, n_rows, min_samples_leaf: least };
+        let expected = naive(score, rows, &whole);
+        let mut histogram = vec![W::default(); (n_classes + 1) * N_BINS];
+        for ((&bin, &class), &mass) in rows.bins.iter().zip(&rows.classes).zip(&rows.masses) {
+            histogram[usize::from(class) * N_BINS + usize::from(bin)] += mass;
+            histogram[n_classes * N_BINS + usize::from(bin)] += W::ONE;
+        }
+        assert_same(scan_histogram(score, &histogram, &whole, (0, 255)), expected);
+        let offsets: Vec<u32> = (0..n_rows as u32).collect();
+        let mut cells = Cells::<W, 16>::new();
+        // Twice: the scan leaves the cells empty.
+        for _ in 0..2 {
+            let found = cells.scan(score, &whole, &offsets, &rows.classes, &rows.masses, |row| {
+                rows.bins[row as usize]
+            });
+            assert_same(found, expected);
+        }
+    }
+
+    /// Scores of weights are sums of rounded squares: of equal splits any may come out.
+    fn assert_same(found: Offer, expected: Offer) {
+        match (found, expected) {
+            (Offer::Split(found), Offer::Split(expected)) => {
+                assert_relative_eq!(found.score, expected.score, max_relative = 1e-12);
+            }
+            _ => assert_eq!(found, expected),
+        }
+    }
+
+    fn both<W: Mass + FromF64>(bins: &[u8], classes: &[u8], masses: Vec<W>, least: usize) {
+        let sum: f64 = masses.iter().map(|&mass| mass.into()).sum();
+        let rows = Rows { bins: bins.to_vec(), classes: classes.to_vec(), masses };
+        compare(&Gini, &rows, 5, least);
+        compare(&Entropy::<W>::new(sum), &rows, 5, least);
+    }
+
+    #[test]
+    fn both_scans_find_the_split_of_a_search_by_hand() {
+        for seed in 0..200 {
+            let mut rng = Rng::new(seed, &["split"]);
+            let n = 1 + rng.below(60);
+            let spread = [1, 3, 40, 256][rng.below(4)];
+            let bins: Vec<u8> = (0..n).map(|_| rng.below(spread) as u8).collect();
+            let classes: Vec<u8> = (0..n).map(|_| rng.below(5) as u8).collect();
+            let least = 1 + rng.below(4);
+            let counts: Vec<u32> = (0..n).map(|_| 1 + rng.below(3) as u32).collect();
+            both(&bins, &classes, counts, least);
+            let weights: Vec<f64> = (0..n).map(|_| 0.1 + f64::from(rng.unit_f32())).collect();
+            let rows = Rows { bins, classes, masses: weight_units(&weights) };
+            compare(&Gini, &rows, 5, least);
+        }
+    }
+}

@@ -74,7 +74,7 @@ fn samples_that_cannot_be_fitted_are_refused() {
     rare[5] = 7;
     assert_eq!(
         refusal(&params.early_stopping(Some(EarlyStopping::default())), &bytes, &rare),
-        "class 7 has 1 sample, at least 2 are needed to hold one out"
+        "holding samples of class 7 out needs at least 2 samples that count, found 1"
     );
 }
 
