@@ -39,6 +39,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("linfa_nn", &["learn"]),
     ("linfa_reduction", &["learn"]),
     ("linfa_svm", &["learn"]),
+    ("linfa_trees", &["learn"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("polars", &["report", "data"]),

@@ -195,13 +195,15 @@ impl<W: Mass, S: Score<W>> Job<'_, W, S> {
     fn grow(&self, rows: Vec<u32>, rng: &mut Rng, threads: bool) -> Result<Draft, LearnError> {
         let Table { bins, n_classes, .. } = self.table;
         let active = (0..bins.n_features() as u32).filter(|&f| !bins.is_constant(f as usize));
+        // Places in a block are 32 bits.
+        let small = SMALL.min(u32::MAX as usize / bins.n_features().max(1));
         let mut draft = Draft::new(n_classes);
         let root = Node { at: 0, depth: 0, rows, active: active.collect(), histogram: None };
         let mut open = vec![root];
         let mut seedlings = Vec::new();
         let mut features: Vec<u32> = (0..bins.n_features() as u32).collect();
         while let Some(mut node) = open.pop() {
-            if node.rows.len() <= SMALL {
+            if node.rows.len() <= small {
                 let Node { at, depth, rows, active, .. } = node;
                 seedlings.push(Seedling { at, depth, rows, active, seed: rng.next_u64() });
                 continue;
@@ -403,7 +405,7 @@ impl<W: Mass, S: Score<W>> Job<'_, W, S> {
         let mut histogram = vec![W::default(); self.n_slots() * N_BINS];
         let class = |&key: &u32| key / N_BINS as u32;
         let classes: Vec<u32> = gathered.keys.iter().map(class).collect();
-        let mut drawn = Drawn::new(self.growth.max_features, self.takes_all());
+        let mut drawn = Drawn::new(self, whole);
         while let Some(f) = drawn.next(features, rng) {
             stop_if(self.progress)?;
             if bins.is_constant(f as usize) {
@@ -477,18 +479,30 @@ pub(super) struct Drawn {
     max_features: usize,
     in_order: bool,
     differs: bool,
+    /// Score that no split exceeds.
+    perfect: f64,
     pub best: Option<Best>,
 }
 
 impl Drawn {
-    pub fn new(max_features: usize, in_order: bool) -> Self {
-        Drawn { n_drawn: 0, max_features, in_order, differs: false, best: None }
+    pub fn new<W: Mass, S: Score<W>>(job: &Job<W, S>, whole: &Whole<W>) -> Self {
+        Drawn {
+            n_drawn: 0,
+            max_features: job.growth.max_features,
+            in_order: job.takes_all(),
+            differs: false,
+            perfect: job.score.perfect(whole.mass),
+            best: None,
+        }
     }
 
-    /// The next feature; none once there are enough.
+    /// The next feature; none once there are enough, or both sides of a split are pure: of equals
+    /// the first stays.
     pub fn next(&mut self, features: &mut [u32], rng: &mut Rng) -> Option<u32> {
         let nth = self.n_drawn;
-        if nth == features.len() || (nth >= self.max_features && self.differs) {
+        let is_perfect = self.best.is_some_and(|best| best.score >= self.perfect);
+        let is_enough = nth >= self.max_features && self.differs;
+        if nth == features.len() || is_enough || is_perfect {
             return None;
         }
         self.n_drawn += 1;
