@@ -16,7 +16,8 @@ use super::packed::{Lines, Units};
 use super::params::GradientBoostingValidParams;
 use crate::kernels::Cpu;
 use crate::kernels::histogram::{
-    BLOCK_LEN, Block, LANES, Limits, Packing, Quad, add_rows, best_cuts, count_quads, subtract,
+    BLOCK_LEN, Block, LANES, Limits, MAX_ROWS, Packing, Quad, add_rows, best_cuts, count_quads,
+    subtract,
 };
 use crate::learn::LearnError;
 use crate::learn::tree::bins::Bins;
@@ -145,6 +146,7 @@ struct Growth<'g, 'a> {
     samples: Sums,
     /// Features that may be cut, a bit a lane, by block.
     allowed: Vec<u16>,
+    min_n: u64,
     min_h: u64,
     lambda: f64,
     /// Room for the rows that go right.
@@ -196,11 +198,13 @@ impl<'a> Grower<'a> {
         for position in positions {
             allowed[position / LANES] |= 1u16 << (position % LANES);
         }
-        let min_h = (self.params.min_child_weight / samples.units.h).ceil().max(1.0) as u64;
+        // Within bounds, so that twice as much does not overflow.
+        let min_n = self.params.min_samples_leaf.min(MAX_ROWS) as u64;
+        let min_h = (self.params.min_child_weight / samples.units.h).ceil().clamp(1.0, 1e15) as u64;
         let lambda = self.params.l2_regularization / samples.units.h;
         let n = samples.rows.len();
         let parting = (vec![0; n], vec![0; n]);
-        Growth { grower: self, samples, allowed, min_h, lambda, parting }.grow()
+        Growth { grower: self, samples, allowed, min_n, min_h, lambda, parting }.grow()
     }
 
     fn take_histogram(&self) -> Vec<u64> {
@@ -303,7 +307,7 @@ impl Growth<'_, '_> {
     fn limits(&self, side: &Side) -> Limits {
         Limits {
             total: side.total,
-            min_n: self.grower.params.min_samples_leaf as u64,
+            min_n: self.min_n,
             min_h: self.min_h,
             lambda: self.lambda,
             packing: self.samples.packing,
@@ -313,7 +317,7 @@ impl Growth<'_, '_> {
     /// Whether a node has enough rows and weight for two children.
     fn may_be_cut(&self, side: &Side) -> bool {
         let parts = self.samples.packing.parts(side.total);
-        parts.n >= 2 * self.grower.params.min_samples_leaf as u64 && parts.h >= 2 * self.min_h
+        parts.n >= 2 * self.min_n && parts.h >= 2 * self.min_h
     }
 
     fn examine_root(&self, root: &Side, given: Option<Vec<u64>>) -> Found {

@@ -195,8 +195,14 @@ fn limits_of_trees_are_kept() {
     assert!(model.trees().all(|tree| tree.depth() == 2 && tree.n_leaves() <= 4));
     let model = fit(&free.max_leaf_nodes(None).min_samples_leaf(450), &bytes, &labels);
     assert!(model.trees().all(|tree| tree.n_leaves() <= 2));
-    let model = fit(&few_rounds().min_child_weight(1e9), &bytes, &labels);
-    assert!(model.trees().all(|tree| tree.n_leaves() == 1));
+    for params in [
+        few_rounds().min_child_weight(1e9),
+        few_rounds().min_child_weight(f64::MAX),
+        few_rounds().min_samples_leaf(usize::MAX),
+    ] {
+        let model = fit(&params, &bytes, &labels);
+        assert!(model.trees().all(|tree| tree.n_leaves() == 1), "{params:?}");
+    }
 }
 
 #[test]
