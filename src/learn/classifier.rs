@@ -369,7 +369,7 @@ macro_rules! linfa_traits {
             for $model
         {
             /// # Panics
-            /// Where [`Classifier::predict`] gives an error: linfa's trait has no way to tell it.
+            /// Where [`crate::learn::Classifier::predict`] gives an error: linfa's trait has no way to tell it.
             fn predict_inplace<'a>(
                 &'a self,
                 x: &'a $crate::data::Features,
