@@ -45,8 +45,9 @@ per_level! {
         let mut any = false;
         for (&value, &term) in values.iter().zip(row_terms) {
             let sum = factor.mul_add(value, query_term + term);
-            // Negated: what is not a number counts as below.
-            any |= !(sum >= limit);
+            // What is not a number is not far.
+            let is_far = sum >= limit;
+            any |= !is_far;
         }
         any
     }

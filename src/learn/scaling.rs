@@ -180,7 +180,8 @@ impl Transformer for Scaler {
     ) -> Result<Features, LearnError> {
         let n = self.shift.len();
         let scaled = map_rows(features, n, n, progress, |rows, out: &mut [f32]| {
-            for (row, out) in rows.rows().into_iter().zip(out.chunks_exact_mut(n)) {
+            let rows = rows.as_slice().unwrap_or(&[]);
+            for (row, out) in rows.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
                 let scales = self.shift.iter().zip(&self.factor);
                 for ((out, value), (shift, factor)) in out.iter_mut().zip(row).zip(scales) {
                     *out = ((value - shift) * factor) as f32;

@@ -33,19 +33,20 @@ pub trait Transformer: Any + Send + Sync {
     /// What only this kind of map has; nothing that differs from run to run.
     fn details(&self) -> Map<String, Value>;
 
-    /// Its directions in the space of its input, where it has such.
+    /// What its outputs stand for in the space of its input, where that can be said.
     fn axes(&self) -> Option<Axes> {
         None
     }
 }
 
-/// Directions that rows are projected on.
+/// What the coordinates of a projection stand for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Axes {
     /// Mean of the rows of the fit, `[n_features]`.
     pub mean: Vec<f32>,
-    /// Of any length, `[n_axes, n_features]`.
-    pub directions: Array2<f32>,
+    /// What changes along each axis: covariance of the features with the coordinate, of any scale,
+    /// `[n_axes, n_features]`.
+    pub patterns: Array2<f32>,
     /// Share of the variance that each explains: of the total, or of that between classes; `[n_axes]`.
     pub shares: Vec<f64>,
 }

@@ -310,9 +310,9 @@ impl FeatureTable {
             Err(_) => file.take_f32(name).map(Features::Floats),
         };
         let (train, test) = (rows("train")?, rows("test")?);
-        let transformer = match file.document["transformer"].take() {
-            Value::Null => None,
-            document => {
+        let transformer = match file.document.get_mut("transformer").map(Value::take) {
+            None => None,
+            Some(document) => {
                 let mut fitted = file.take_prefixed("transformer");
                 fitted.document = document;
                 let read = read_transformer(fitted);

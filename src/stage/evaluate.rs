@@ -230,11 +230,11 @@ const AXIS_RANGE: f32 = 127.0;
 /// other features.
 fn axes_card(entry: &InputArtifact, shape: ImageShape) -> Option<AxesCard> {
     let Artifact::Features(table) = entry.artifact.as_ref() else { return None };
-    let Axes { mean, directions, shares } = table.transformer.as_ref()?.axes()?;
+    let Axes { mean, patterns, shares } = table.transformer.as_ref()?.axes()?;
     if mean.len() != shape.n_pixels() || !table.description.starts_with("pixels") {
         return None;
     }
-    let axes = directions.rows().into_iter().zip(shares).take(N_AXES).map(|(axis, share)| {
+    let axes = patterns.rows().into_iter().zip(shares).take(N_AXES).map(|(axis, share)| {
         let largest = axis.iter().fold(0.0f32, |largest, v| largest.max(v.abs()));
         let scale = if largest > 0.0 { AXIS_RANGE / largest } else { 0.0 };
         AxisImage { values: axis.iter().map(|v| (v * scale).round() as i8).collect(), share }
@@ -243,7 +243,7 @@ fn axes_card(entry: &InputArtifact, shape: ImageShape) -> Option<AxesCard> {
         id: entry.stage_id.clone(),
         description: table.description.clone(),
         shape,
-        n_axes: directions.nrows(),
+        n_axes: patterns.nrows(),
         mean: mean.iter().map(|v| (v * 255.0).round().clamp(0.0, 255.0) as u8).collect(),
         axes: axes.collect(),
     })

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 pub static FOURIER: Kind = Kind {
     name: "fourier",
     doc: "random Fourier features of the radial kernel (Rahimi and Recht, 2007)",
-    version: 1,
+    version: 2,
     seeded: true,
     inputs: DATA,
     fields: &[

@@ -17,7 +17,7 @@ use crate::progress::Progress;
 pub static NYSTROEM: Kind = Kind {
     name: "nystroem",
     doc: "features whose products approximate a kernel, by Nyström's method",
-    version: 1,
+    version: 2,
     seeded: true,
     inputs: DATA,
     fields: &[

@@ -113,6 +113,34 @@ kind = "gaussian_nb"
 title = "Naive Bayes on combinations"
 inputs = { data = "combined" }
 
+[stage.tree]
+kind = "decision_tree"
+title = "Decision tree on pixels"
+inputs = { data = "data" }
+max_depth = 6
+
+[stage.forest]
+kind = "random_forest"
+title = "Random forest on features"
+inputs = { data = "penultimate" }
+n_estimators = 4
+oob_score = true
+
+[stage.extra_trees]
+kind = "extra_trees"
+title = "Extra trees on pixels"
+inputs = { data = "data" }
+n_estimators = 4
+max_features = 20
+
+[stage.adaboost]
+kind = "adaboost"
+title = "Boosted linear SVMs on features"
+inputs = { data = "penultimate" }
+n_estimators = 2
+learner = "linear_svm"
+params = { c = 0.1 }
+
 [stage.evaluation]
 kind = "evaluate"
 
@@ -120,7 +148,7 @@ kind = "evaluate"
 data = "data"
 models = [
     "net", "svm", "svm_pixels", "knn", "clusters", "boosting", "logistic", "perceptron", "mlp",
-    "normal", "nearest_mean", "naive",
+    "normal", "nearest_mean", "naive", "tree", "forest", "extra_trees", "adaboost",
 ]
 reductions = ["components", "directions"]
 "#;

@@ -185,3 +185,37 @@ fn a_search_is_of_another_version_than_its_learner_alone() {
     assert_eq!(search.version(), of("search") + of("svm"));
     assert_eq!(pipeline.stage("data").unwrap().version(), of("dataset"));
 }
+
+/// The members' parameters of a stage that boosts.
+fn boosted(lines: &str) -> Result<Value, ConfigError> {
+    let text = format!(
+        "name = \"demo\"\n[stage.data]\nkind = \"dataset\"\nname = \"garments-small\"\n\
+         [stage.s]\nkind = \"adaboost\"\ninputs = {{ data = \"data\" }}\n{lines}"
+    );
+    let pipeline = Pipeline::parse(&text, "demo.toml", KINDS, &Overrides::default())?;
+    Ok(param(&pipeline, "params"))
+}
+
+#[test]
+fn boosted_trees_are_stumps_unless_the_file_says_otherwise() {
+    assert_eq!(boosted("").unwrap()["max_depth"], json!(1));
+    assert_eq!(boosted("params = { max_depth = 3 }\n").unwrap()["max_depth"], json!(3));
+    let params = boosted("learner = \"linear_svm\"\nparams = { loss = \"hinge\" }\n").unwrap();
+    assert_eq!((&params["c"], params.get("solver")), (&json!(1.0), None));
+}
+
+#[test]
+fn mistakes_in_the_members_parameters_are_named() {
+    for (lines, expected) in [
+        ("params = { max_dept = 3 }\n", "unknown parameter `params.max_dept` of stage `s`"),
+        (
+            "params = { max_depth = 0 }\n",
+            "parameter `params.max_depth` of stage `s` (adaboost) must be `none` or a whole \
+             number, at least 1, found",
+        ),
+    ] {
+        let error = boosted(lines).expect_err("the members are wrong");
+        let [problem] = error.problems() else { panic!("{error}") };
+        assert!(problem.message.starts_with(expected), "{}", problem.message);
+    }
+}

@@ -14,6 +14,9 @@ const N_QUERIES: usize = 3;
 /// Features of one pass over a panel: 32 KiB of rows, which the first cache keeps for all queries.
 const BLOCK: usize = 256;
 
+/// Features that packing transposes at a time.
+const STEP: usize = 16;
+
 /// Packed rows of floats, in panels of 32.
 pub struct FloatRows {
     /// `[panel][feature]`
@@ -31,9 +34,12 @@ impl FloatRows {
         let mut lines = vec![Line([0.0; N_ROWS]); rows.len().div_ceil(N_ROWS) * n_features];
         for (panel, rows) in rows.chunks(N_ROWS).enumerate() {
             let lines = &mut lines[panel * n_features..][..n_features];
-            for (lane, row) in rows.iter().enumerate() {
-                for (line, &value) in lines.iter_mut().zip(*row) {
-                    line.0[lane] = value;
+            // A few features at a time: the lines they go to stay in the first cache.
+            for (few, lines) in lines.chunks_mut(STEP).enumerate() {
+                for (lane, row) in rows.iter().enumerate() {
+                    for (line, &value) in lines.iter_mut().zip(&row[few * STEP..]) {
+                        line.0[lane] = value;
+                    }
                 }
             }
         }

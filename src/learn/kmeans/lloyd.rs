@@ -297,14 +297,15 @@ impl State<'_> {
     }
 
     /// Half the distance of each centre to the nearest other.
-    fn half_gaps(&self) -> Vec<f64> {
+    fn half_gaps(&self, progress: &dyn Progress) -> Result<Vec<f64>, LearnError> {
         let one = |j: usize| {
+            stop_if(progress)?;
             let center = self.centers.row(j);
             let others = (0..self.n_clusters()).filter(|&other| other != j);
             let distance = |other: usize| -> f64 {
                 center.iter().zip(self.centers.row(other)).map(|(a, b)| (a - b) * (a - b)).sum()
             };
-            0.5 * others.map(distance).fold(f64::INFINITY, f64::min).sqrt()
+            Ok(0.5 * others.map(distance).fold(f64::INFINITY, f64::min).sqrt())
         };
         (0..self.n_clusters()).into_par_iter().map(one).collect()
     }
@@ -313,7 +314,7 @@ impl State<'_> {
     fn assign(&mut self, progress: &dyn Progress) -> Result<usize, LearnError> {
         let (data, n_clusters, n) = (self.data, self.n_clusters(), self.data.n_features());
         let centers = Centers::new(&self.centers);
-        let gaps = self.half_gaps();
+        let gaps = self.half_gaps(progress)?;
         let size = data.n_rows().div_ceil(N_PIECES).max(1);
         /// What changed in a piece.
         struct Change {

@@ -134,8 +134,10 @@ impl Network {
         for ((delta, &class), &weight) in
             upper.chunks_exact_mut(n_classes).zip(classes).zip(weights)
         {
-            // A probability of 0 is what rounding made of one below 1e-38.
-            loss -= f64::from(weight) * f64::from(delta[class].max(f32::MIN_POSITIVE)).ln();
+            // A probability of 0 is what rounding made of one below 1e-38; what is not a number stays.
+            let own = delta[class];
+            let own = if own < f32::MIN_POSITIVE { f32::MIN_POSITIVE } else { own };
+            loss -= f64::from(weight) * f64::from(own).ln();
             delta[class] -= 1.0;
             delta.iter_mut().for_each(|value| *value *= weight * scale);
         }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
 use crate::learn::linalg::product_into;
 use crate::learn::log_scores::{labels_of, probabilities};
-use crate::learn::map_rows::{map_rows, shifted};
+use crate::learn::map_rows::map_rows;
 use crate::learn::{Classifier, LearnError, Meaning, Scores};
 use crate::progress::Progress;
 
@@ -95,9 +95,17 @@ impl GaussianNb {
         let Quadratic { shift, weights, constants } = &self.quadratic;
         let (n, n_classes) = (shift.len(), self.classes.len());
         map_rows(features, n, n_classes, progress, |rows, out: &mut [f64]| {
-            let rows = shifted(rows, shift);
-            let terms = concatenate![Axis(1), rows.mapv(|v| v * v), rows];
-            product_into(terms.as_standard_layout().view(), weights.view(), out);
+            let mut terms = Array2::zeros((rows.nrows(), 2 * n));
+            let lines = terms.as_slice_mut().unwrap_or(&mut []).chunks_exact_mut(2 * n);
+            for (row, line) in rows.as_slice().unwrap_or(&[]).chunks_exact(n).zip(lines) {
+                let (squares, values) = line.split_at_mut(n);
+                let outs = squares.iter_mut().zip(values);
+                for ((square, value), (x, shift)) in outs.zip(row.iter().zip(shift)) {
+                    *value = x - shift;
+                    *square = *value * *value;
+                }
+            }
+            product_into(terms.view(), weights.view(), out);
             for out in out.chunks_exact_mut(n_classes) {
                 out.iter_mut().zip(constants).for_each(|(value, constant)| *value += constant);
             }

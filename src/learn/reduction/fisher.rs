@@ -139,10 +139,12 @@ impl FisherValidParams {
         let kept = vectors.slice(s![..n_kept, ..]).t().as_standard_layout().into_owned();
         let mut weights = product(&whitening.matrix, &kept);
         fix_signs(&mut weights);
+        let patterns = product(&covariance, &weights);
         let squares: Vec<f64> = singular.iter().map(|value| value * value).collect();
         let between: f64 = squares.iter().sum();
         Ok(Fisher {
             projection: Projection { mean, weights },
+            patterns,
             shares: squares[..n_kept].iter().map(|square| square / between).collect(),
             shrinkage: share,
             rank: whitening.rank,
@@ -154,6 +156,10 @@ impl FisherValidParams {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fisher {
     projection: Projection,
+    /// Covariance of each feature with each coordinate within the classes: what changes along a
+    /// direction, where the weights of features that hardly vary say little
+    /// (Haufe et al., NeuroImage 87 (2014), 96-110). `[n_features, n_components]`
+    patterns: Array2<f64>,
     shares: Vec<f64>,
     shrinkage: f64,
     rank: usize,
@@ -182,10 +188,11 @@ impl Fisher {
         let shares = file.take_f64::<ndarray::Ix1>("shares")?.to_vec();
         let shrinkage = file.document["shrinkage"].as_f64().ok_or_else(malformed)?;
         let rank = file.document["rank"].as_u64().ok_or_else(malformed)? as usize;
-        if shares.len() != projection.n_components() {
+        let patterns: Array2<f64> = file.take_f64("patterns")?;
+        if shares.len() != projection.n_components() || patterns.dim() != projection.weights.dim() {
             return Err(malformed().into());
         }
-        Ok(Fisher { projection, shares, shrinkage, rank })
+        Ok(Fisher { projection, patterns, shares, shrinkage, rank })
     }
 }
 
@@ -209,6 +216,7 @@ impl Transformer for Fisher {
             "rank": self.rank,
         }));
         file.insert_f64("shares", ArrayView1::from(&self.shares));
+        file.insert_f64("patterns", self.patterns.view());
         file
     }
 
@@ -226,7 +234,7 @@ impl Transformer for Fisher {
     fn axes(&self) -> Option<Axes> {
         Some(Axes {
             mean: self.projection.mean.iter().map(|&v| v as f32).collect(),
-            directions: self.projection.directions(),
+            patterns: self.patterns.t().mapv(|v| v as f32).as_standard_layout().into_owned(),
             shares: self.shares.clone(),
         })
     }

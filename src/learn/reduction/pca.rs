@@ -360,7 +360,7 @@ impl Transformer for Pca {
     fn axes(&self) -> Option<Axes> {
         Some(Axes {
             mean: self.mean().iter().map(|&v| v as f32).collect(),
-            directions: self.components().mapv(|v| v as f32),
+            patterns: self.components().mapv(|v| v as f32),
             shares: self.explained_variance_ratio(),
         })
     }

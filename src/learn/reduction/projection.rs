@@ -31,11 +31,6 @@ impl Projection {
         self.weights.ncols()
     }
 
-    /// `W^T`, rounded.
-    pub fn directions(&self) -> Array2<f32> {
-        self.weights.t().mapv(|v| v as f32).as_standard_layout().into_owned()
-    }
-
     pub fn to_tensors(&self, document: Value) -> TensorFile<'_> {
         let mut file = TensorFile::new(document);
         file.insert_f64("mean", ArrayView1::from(&self.mean));

@@ -7,7 +7,7 @@ use crate::learn::LearnError;
 use crate::progress::Progress;
 
 /// Most bins of a real feature.
-pub const MAX_FLOAT_BINS: usize = 255;
+pub const MAX_FLOAT_BINS: usize = 256;
 
 /// Features of one piece of work, and rows of one transposed block: a block of bytes is 4 KiB.
 const BLOCK: usize = 64;
@@ -341,7 +341,7 @@ mod tests {
         let rows = Array2::from_shape_fn((2000, 1), |(row, _)| row.saturating_sub(1000) as f32);
         let bins = bins(&Features::Floats(rows));
         assert!(!bins.is_exact());
-        assert_eq!(bins.range(0), (0, 254));
+        assert_eq!(bins.range(0), (0, 255));
         assert_eq!(bins.column(0)[..1001], [0; 1001]);
     }
 

@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::bins::Cut;
 use super::criterion::{Mass, Score};
 use super::draft::Draft;
-use super::grow::{Best, Drawn, Job, Splitter};
+use super::drawn::{Best, Drawn};
+use super::grow::{Job, Splitter};
 use super::split::{Cells, N_BINS, Offer, Whole, scan_histogram};
 use crate::data::Rng;
 use crate::learn::LearnError;
@@ -36,7 +37,7 @@ struct Gathered<W> {
     /// Where a row starts in the block.
     offsets: Vec<u32>,
     /// Positions among the classes that the node has.
-    classes: Vec<u8>,
+    classes: Vec<u16>,
     masses: Vec<W>,
 }
 
@@ -119,10 +120,10 @@ impl<'j, 'a, W: Mass, S: Score<W>> Block<'j, 'a, W, S> {
 
     fn gather(&self, rows: Range<usize>, present: &[usize]) -> Gathered<W> {
         let n_features = self.job.table.bins.n_features() as u32;
-        let mut code = vec![0u8; self.job.table.n_classes];
+        let mut code = vec![0u16; self.job.table.n_classes];
         for (nth, &class) in present.iter().enumerate() {
-            // At most 16 are read.
-            code[class] = nth as u8;
+            // There are no more classes than rows.
+            code[class] = nth as u16;
         }
         let rows = &self.order[rows];
         Gathered {
@@ -187,7 +188,7 @@ impl<'j, 'a, W: Mass, S: Score<W>> Block<'j, 'a, W, S> {
         let job = self.job;
         let bins = job.table.bins;
         let mut features = std::mem::take(&mut self.features);
-        let mut drawn = Drawn::new(job.growth.max_features, job.takes_all());
+        let mut drawn = Drawn::new(job, whole);
         while let Some(f) = drawn.next(&mut features, &mut self.rng) {
             if bins.is_constant(f as usize) {
                 continue;

@@ -14,10 +14,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use super::bins::{Bins, Cut, stop_if};
+use super::bins::{Bins, stop_if};
 use super::block::Block;
 use super::criterion::{Criterion, Entropy, FromF64, Gini, Mass, Score};
 use super::draft::Draft;
+use super::drawn::{Best, Drawn};
 use super::split::{N_BINS, Offer, Whole, scan_histogram};
 use super::structure::Tree;
 use crate::data::Rng;
@@ -183,25 +184,19 @@ struct Gathered<'a, W> {
     masses: Vec<W>,
 }
 
-/// The best split of a node.
-#[derive(Clone, Copy)]
-pub(super) struct Best {
-    pub score: f64,
-    pub feature: u32,
-    pub cut: Cut,
-}
-
 impl<W: Mass, S: Score<W>> Job<'_, W, S> {
     fn grow(&self, rows: Vec<u32>, rng: &mut Rng, threads: bool) -> Result<Draft, LearnError> {
         let Table { bins, n_classes, .. } = self.table;
         let active = (0..bins.n_features() as u32).filter(|&f| !bins.is_constant(f as usize));
+        // Places in a block are 32 bits.
+        let small = SMALL.min(u32::MAX as usize / bins.n_features().max(1));
         let mut draft = Draft::new(n_classes);
         let root = Node { at: 0, depth: 0, rows, active: active.collect(), histogram: None };
         let mut open = vec![root];
         let mut seedlings = Vec::new();
         let mut features: Vec<u32> = (0..bins.n_features() as u32).collect();
         while let Some(mut node) = open.pop() {
-            if node.rows.len() <= SMALL {
+            if node.rows.len() <= small {
                 let Node { at, depth, rows, active, .. } = node;
                 seedlings.push(Seedling { at, depth, rows, active, seed: rng.next_u64() });
                 continue;
@@ -403,7 +398,7 @@ impl<W: Mass, S: Score<W>> Job<'_, W, S> {
         let mut histogram = vec![W::default(); self.n_slots() * N_BINS];
         let class = |&key: &u32| key / N_BINS as u32;
         let classes: Vec<u32> = gathered.keys.iter().map(class).collect();
-        let mut drawn = Drawn::new(self.growth.max_features, self.takes_all());
+        let mut drawn = Drawn::new(self, whole);
         while let Some(f) = drawn.next(features, rng) {
             stop_if(self.progress)?;
             if bins.is_constant(f as usize) {
@@ -434,77 +429,6 @@ impl<W: Mass, S: Score<W>> Job<'_, W, S> {
             });
         }
         Ok(drawn.best)
-    }
-
-    /// A split drawn between the lowest and the highest value of rows: bins, classes and masses.
-    pub(super) fn random_split<C: Copy + Into<u32>>(
-        &self,
-        feature: usize,
-        (bins, classes, masses): (&[u8], &[C], &[W]),
-        whole: &Whole<W>,
-        rng: &mut Rng,
-    ) -> (Offer, Option<Cut>) {
-        let lo = bins.iter().fold(u8::MAX, |lo, &bin| lo.min(bin));
-        let hi = bins.iter().fold(0, |hi, &bin| hi.max(bin));
-        if lo >= hi {
-            return (Offer::Constant, None);
-        }
-        let part = (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-        let cut = self.table.bins.cut_within(feature, lo, hi, part);
-        let mut left = vec![W::default(); whole.masses.len()];
-        for ((&bin, &class), &mass) in bins.iter().zip(classes).zip(masses) {
-            let class: u32 = class.into();
-            left[class as usize] += if bin <= cut.bin { mass } else { W::default() };
-        }
-        let n_left = bins.iter().filter(|&&bin| bin <= cut.bin).count();
-        if n_left.min(whole.n_rows - n_left) < whole.min_samples_leaf {
-            return (Offer::Nothing, None);
-        }
-        let left_mass: f64 = left.iter().fold(W::default(), |sum, &mass| sum + mass).into();
-        let terms = self.score.terms(&left);
-        for (mass, &all) in left.iter_mut().zip(whole.masses) {
-            *mass = all - *mass;
-        }
-        let right_mass = whole.mass.into() - left_mass;
-        let score = self.score.of_split(terms, left_mass, self.score.terms(&left), right_mass);
-        (Offer::Split(super::split::Split { score, below: lo, above: hi }), Some(cut))
-    }
-}
-
-/// The features that a node looks at, and the best split among them so far.
-pub(super) struct Drawn {
-    n_drawn: usize,
-    max_features: usize,
-    in_order: bool,
-    differs: bool,
-    pub best: Option<Best>,
-}
-
-impl Drawn {
-    pub fn new(max_features: usize, in_order: bool) -> Self {
-        Drawn { n_drawn: 0, max_features, in_order, differs: false, best: None }
-    }
-
-    /// The next feature; none once there are enough.
-    pub fn next(&mut self, features: &mut [u32], rng: &mut Rng) -> Option<u32> {
-        let nth = self.n_drawn;
-        if nth == features.len() || (nth >= self.max_features && self.differs) {
-            return None;
-        }
-        self.n_drawn += 1;
-        if !self.in_order {
-            features.swap(nth, nth + rng.below(features.len() - nth));
-        }
-        Some(features[nth])
-    }
-
-    /// Takes what a feature offers; of equals, the first stays.
-    pub fn take(&mut self, feature: u32, offer: Offer, cut: impl FnOnce() -> Cut) {
-        self.differs |= offer != Offer::Constant;
-        let Offer::Split(split) = offer else { return };
-        if self.best.is_none_or(|best| split.score > best.score) {
-            self.best = Some(Best { score: split.score, feature, cut: cut() });
-        }
     }
 }
 

@@ -23,7 +23,7 @@ impl DecisionTreeValidParams {
     /// Samples that cannot be fitted, or an interruption.
     ///
     /// # Cost
-    /// Rows times features times depth, about 1 ns each and thread; the bins are a byte a value,
+    /// Rows times features times depth, about 2 ns each and thread; the bins are a byte a value,
     /// the histograms of the nodes on the way down up to 64 MiB each.
     pub fn fit_model(
         &self,
@@ -120,7 +120,7 @@ impl Learner for DecisionTreeValidParams {
         self.engine == Engine::Native
     }
 
-    /// 2.0 ns of a thread for each row, feature and level on Fashion-MNIST; an unlimited tree has
+    /// 2.2 ns of a thread for each row, feature and level on Fashion-MNIST; an unlimited tree has
     /// about `1.1 log2 n` levels by its mean row.
     fn nominal_cost(&self, shape: &TableShape, n_threads: usize) -> Option<NominalCost> {
         if self.engine != Engine::Native {
@@ -133,7 +133,7 @@ impl Learner for DecisionTreeValidParams {
             self.rules.growth(shape.n_features, Splitter::Best).ok()?.max_features as f64 / d;
         let threads = n_threads.clamp(1, 16) as f64;
         let sort = if shape.is_bytes { 1e-9 } else { 3e-8 };
-        let seconds = n * d * (sort + 2.0e-9 * depth * share) / threads;
+        let seconds = n * d * (sort + 2.2e-9 * depth * share) / threads;
         let histograms = (256 * shape.n_classes * 4 * shape.n_features).min(64 << 20) as u64;
         let n_bins = (shape.n_train * shape.n_features) as u64;
         let rows = if shape.is_bytes { n_bins } else { 2 * n_bins };

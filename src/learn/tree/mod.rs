@@ -4,6 +4,7 @@ pub mod bins;
 mod block;
 mod criterion;
 mod draft;
+mod drawn;
 pub(in crate::learn) mod grow;
 pub(in crate::learn) mod learner;
 pub(in crate::learn) mod leaves;

@@ -16,12 +16,12 @@ const MINUS: [u8; 3] = [0x2a, 0x78, 0xd0];
 pub(super) fn figures(output: &RunOutput) -> Markup {
     html! {
         p.note {
-            "Each image is reduced to its shares along these directions: "
-            span { span.swatch.plus {} " pixels that raise the share, " }
-            span { span.swatch.minus {} " pixels that lower it" }
-            ", the fuller the stronger; what is clear does not count. Percentages are shares of the "
-            "variance: of all pixels for principal components, of that between the classes for "
-            "Fisher's discriminant."
+            "A reduction gives an image a coordinate along each of these axes. Along an axis "
+            span { span.swatch.plus {} " some pixels grow brighter" } " and "
+            span { span.swatch.minus {} " others darker" }
+            "; the fuller the colour, the more. Percentages are shares of the variance: of all "
+            "pixels for principal components, of that between the classes for Fisher's "
+            "discriminant."
         }
         @for card in &output.axes { (figure(card)) }
     }
