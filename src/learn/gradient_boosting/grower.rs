@@ -221,11 +221,12 @@ impl Growth<'_, '_> {
     fn grow(mut self) -> Result<Grown, LearnError> {
         let params = self.grower.params;
         let mut tree = Tree::new();
-        let mut ranges = vec![0..self.samples.rows.len()];
+        let all = 0..self.samples.rows.len();
+        let mut ranges = vec![all.clone()];
         let mut gains = Vec::new();
         let mut open = BinaryHeap::new();
         let total = self.samples.sums.iter().fold(0, |sum: u64, &word| sum.wrapping_add(word));
-        let root = Side { rows: ranges[0].clone(), total };
+        let root = Side { rows: all, total };
         let given = self.samples.root.take();
         let found = self.examine_root(&root, given);
         self.push(&mut open, 0, 0, root, found);
