@@ -161,7 +161,7 @@ pub(crate) fn run_output() -> RunOutput {
 fn axes(id: &str, n_axes: usize) -> AxesCard {
     let wave = |nth: usize, pixel: usize| {
         let (y, x) = ((pixel / 28) as f32 / 28.0, (pixel % 28) as f32 / 28.0);
-        let angle = (nth + 1) as f32 * 3.0 * if nth % 2 == 0 { y } else { x };
+        let angle = (nth + 1) as f32 * 3.0 * if nth.is_multiple_of(2) { y } else { x };
         (127.0 * angle.sin()) as i8
     };
     let axis = |nth| AxisImage {

@@ -84,7 +84,7 @@ impl Discriminant {
         match &self.functions {
             Functions::Linear { shift, coef, intercept } => {
                 let products = affine(features, shift, coef.view(), progress)?;
-                Ok(products + &ndarray::ArrayView1::from(intercept))
+                Ok(products + ndarray::ArrayView1::from(intercept))
             }
             Functions::Quadratic { means, maps, offset } => {
                 let (n_classes, n_features) = means.dim();

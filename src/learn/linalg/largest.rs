@@ -236,7 +236,8 @@ impl Tridiagonal {
                 factored.solve(&mut x);
                 orthonormalise(&mut x, &found);
             }
-            if !(self.residual(value, &x) <= RESIDUAL * norm) {
+            let residual = self.residual(value, &x);
+            if residual.is_nan() || residual > RESIDUAL * norm {
                 return Ok(None);
             }
             found.push(x);

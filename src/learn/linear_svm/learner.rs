@@ -21,7 +21,7 @@ impl Learner for LinearSvcValidParams {
 
 impl Classifier for LinearSvc {
     fn predict(&self, features: &Features, progress: &dyn Progress) -> Result<Labels, LearnError> {
-        Ok(self.predict_labels_with(features, progress)?)
+        self.predict_labels_with(features, progress)
     }
 
     fn scores(&self, features: &Features, progress: &dyn Progress) -> Result<Scores, LearnError> {
