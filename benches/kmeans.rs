@@ -1,6 +1,6 @@
 //! k-means on Fashion-MNIST's training pixels: `PIPELINE_DATA=DIR cargo bench --bench kmeans`.
 //!
-//! `N_CLUSTERS`, `N_INIT`, `SEEDS` and `ENGINE` in the environment set what their names say. Prints one
+//! `N_CLUSTERS`, `N_INIT`, `FIRST_SEED`, `SEEDS` and `ENGINE` in the environment set what their names say. Prints one
 //! JSON line a seed.
 
 use std::io::Read;
@@ -37,7 +37,8 @@ fn main() {
     let rows = Array2::from_shape_vec((pixels.len() / 784, 784), pixels).expect("whole images");
     let features = Features::Bytes(rows);
     let linfa = from_env("ENGINE", "native".to_owned()) == "linfa";
-    for seed in 0..from_env("SEEDS", 3) {
+    let first = from_env("FIRST_SEED", 0);
+    for seed in first..first + from_env("SEEDS", 3) {
         let params = KMeansParams::new()
             .n_clusters(from_env("N_CLUSTERS", 10))
             .n_init(from_env("N_INIT", 1))
