@@ -373,6 +373,8 @@ fn measure<T>(work: impl FnOnce() -> T) -> (T, Cost) {
 }
 
 #[cfg(test)]
+mod learner_tests;
+#[cfg(test)]
 mod tests {
     use serde_json::json;
 

@@ -2,7 +2,6 @@
 
 use maud::{Markup, html};
 
-use super::names::best;
 use super::svg::range;
 use crate::report::format::{percent, rate, seconds};
 use crate::report::{MatrixCell, ModelResult, Results};
@@ -30,7 +29,9 @@ pub(super) fn table(results: &Results) -> Markup {
         let share = ((accuracy - lo) / (hi - lo).max(1e-9)).clamp(0.0, 1.0);
         STRONGEST * share * share
     };
-    let best_id = best(results).map(|model| model.id.as_str());
+    let by_accuracy = |a: &&ModelResult, b: &&ModelResult| a.accuracy.total_cmp(&b.accuracy);
+    let best = placed.iter().map(|(_, model)| *model).rev().max_by(by_accuracy);
+    let best_id = best.map(|model| model.id.as_str());
     html! {
         div.scroll {
             table.grid-table {
@@ -60,7 +61,7 @@ pub(super) fn table(results: &Results) -> Markup {
         }
         p.note {
             "Below each accuracy: time of the model's own fit, and test images predicted per second, "
-            "features included. The best model is framed."
+            "features included. The best of these models is framed."
             @if placed.iter().any(|(_, model)| model.converged() == Some(false)) {
                 " * did not converge."
             }
