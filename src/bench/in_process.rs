@@ -17,8 +17,8 @@ pub(super) struct InProcess<'a> {
     pub version: String,
     pub data: &'a BenchData,
     pub build: BuildLearner,
-    /// Parameter and value that choose this engine.
-    pub chosen_by: (&'static str, &'static str),
+    /// Parameter and value that choose this engine, where the kind has several.
+    pub chosen_by: Option<(&'static str, &'static str)>,
     pub seed: u64,
 }
 
@@ -39,8 +39,9 @@ impl BenchEngine for InProcess<'_> {
         progress: &dyn Progress,
     ) -> Result<Run, Failure> {
         let mut params = variant.params.clone();
-        let (field, value) = self.chosen_by;
-        params.insert(field.to_owned(), Value::from(value));
+        if let Some((field, value)) = self.chosen_by {
+            params.insert(field.to_owned(), Value::from(value));
+        }
         let (features, labels) = self.data.prefix(n_train);
         let samples = Samples { features: &features, labels: &labels, weights: None };
 

@@ -31,8 +31,8 @@ pub struct BenchLearner {
     pub variant: &'static str,
     /// Parameters that all variants share, for the report.
     shared: &'static [&'static str],
-    /// Value of `engine` that stands for linfa.
-    linfa: &'static str,
+    /// Value of `engine` that stands for linfa; none if the kind has ours alone.
+    linfa: Option<&'static str>,
     /// Module and class of scikit-learn.
     estimator: (&'static str, &'static str),
     /// Parameters of the kind to keyword arguments of the class.
@@ -45,7 +45,7 @@ pub const SVM: BenchLearner = BenchLearner {
     kind: "svm",
     variant: "kernel",
     shared: &["c", "gamma", "tol", "max_iter"],
-    linfa: "linfa",
+    linfa: Some("linfa"),
     estimator: ("svm", "SVC"),
     arguments: |params| {
         // scikit-learn's words are ours but for the size of C and for no limit of iterations, which
@@ -64,7 +64,7 @@ pub const KNN: BenchLearner = BenchLearner {
     kind: "knn",
     variant: "metric",
     shared: &["n_neighbors", "weights"],
-    linfa: "linfa_kd_tree",
+    linfa: Some("linfa_kd_tree"),
     estimator: ("neighbors", "KNeighborsClassifier"),
     arguments: |params| {
         let mut arguments = taken(params, &["n_neighbors", "weights", "metric"]);
@@ -79,7 +79,7 @@ pub const FOREST: BenchLearner = BenchLearner {
     kind: "random_forest",
     variant: "criterion",
     shared: &["n_estimators", "max_features"],
-    linfa: "linfa",
+    linfa: None,
     estimator: ("ensemble", "RandomForestClassifier"),
     arguments: |params| {
         let names = ["n_estimators", "criterion", "max_depth", "min_samples_leaf"];
@@ -101,10 +101,15 @@ pub enum Engine {
 }
 
 impl BenchLearner {
+    /// Whether linfa's is among the engines.
+    pub fn has_linfa(&self) -> bool {
+        self.linfa.is_some()
+    }
+
     /// Values of the parameter that varies, by engines.
     ///
     /// # Panics
-    /// If no kind of stage fits this learner.
+    /// If no kind of stage fits this learner, or linfa is asked for where it is not.
     pub fn subject<'a>(
         &'static self,
         values: &[String],
@@ -127,12 +132,13 @@ impl BenchLearner {
             }
         }
         let in_process = |name, version: &str, value| -> Box<dyn BenchEngine + 'a> {
-            let (version, chosen_by) = (version.to_owned(), ("engine", value));
+            let version = version.to_owned();
+            let chosen_by = self.linfa.map(|_| ("engine", value));
             Box::new(InProcess { name, version, data, build: *build, chosen_by, seed })
         };
         let engines = engines.into_iter().map(|engine| match engine {
             Engine::Native => in_process("native", env!("CARGO_PKG_VERSION"), "native"),
-            Engine::Linfa => in_process("linfa", "", self.linfa),
+            Engine::Linfa => in_process("linfa", "", self.linfa.expect("an engine of linfa")),
             Engine::Peer(library, python) => Box::new(PythonEngine {
                 python,
                 library,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::bench::{self, INTELEX, SCIKIT_LEARN};
+use crate::bench::{self, BenchLearner, INTELEX, SCIKIT_LEARN};
 use crate::cli::observer::Terminal;
 use crate::cli::outcome::UsageError;
 use crate::cli::target::{check_directory, sources};
@@ -67,7 +67,7 @@ pub(super) struct ForestArgs {
 /// What the bench of any learner takes.
 #[derive(clap::Args)]
 pub(super) struct Common {
-    /// Engines [default: native,linfa, and the peers if a Python is named].
+    /// Engines [default: native, linfa if it has the learner, and the peers if a Python is named].
     #[arg(long, value_delimiter = ',', value_enum)]
     engines: Option<Vec<Engine>>,
     /// Python that has scikit-learn, and scikit-learn-intelex for the engine of that name.
@@ -146,7 +146,7 @@ fn positive(text: &str) -> Result<f64, String> {
 
 impl Common {
     /// The engines asked for, or all that can be had.
-    pub fn engines(&self) -> anyhow::Result<Vec<Engine>> {
+    pub fn engines(&self, learner: &BenchLearner) -> anyhow::Result<Vec<Engine>> {
         let mut engines: Vec<Engine> = Vec::new();
         let asked = match (&self.engines, &self.peer_python) {
             (Some(engines), _) => engines.as_slice(),
@@ -154,6 +154,14 @@ impl Common {
             (None, None) => &[Engine::Native, Engine::Linfa],
         };
         for &engine in asked {
+            if engine == Engine::Linfa && !learner.has_linfa() {
+                if self.engines.is_none() {
+                    continue;
+                }
+                let message = format!("linfa is no engine of `bench {}`", learner.name);
+                let hint = "leave `linfa` out of `--engines`".to_owned();
+                return Err(UsageError::new(message, hint).into());
+            }
             if engine.library().is_some() && self.peer_python.is_none() {
                 let message =
                     format!("engine `{}` runs in Python, and none is named", word(&engine));

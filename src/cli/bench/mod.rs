@@ -35,7 +35,7 @@ enum Learner {
     Svm(SvmArgs),
     /// k nearest neighbours: native, linfa (k-d tree), scikit-learn, scikit-learn-intelex.
     Knn(KnnArgs),
-    /// Random forests: native, linfa, scikit-learn, scikit-learn-intelex.
+    /// Random forests: native, scikit-learn, scikit-learn-intelex.
     Forest(ForestArgs),
 }
 
@@ -63,7 +63,7 @@ fn run_learner(
     fixed: Map<String, Value>,
     common: &Common,
 ) -> anyhow::Result<()> {
-    let engines = common.engines()?;
+    let engines = common.engines(learner)?;
     let session = Session::start(common, learner.name)?;
     let libraries: Vec<_> = engines.iter().filter_map(|engine| engine.library()).collect();
     let python = session.python(common.peer_python.as_deref(), &libraries)?;
