@@ -9,21 +9,34 @@ use crate::report::format::{percent, share};
 use crate::report::{ModelResult, Results};
 
 const MAX_SHOWN_CLASSES: usize = 30;
+/// Most folded heat maps, some 28 KiB each: those of the best models.
+const MAX_FOLDED: usize = 20;
 
 /// A heat map per model: the best and its rival at once, the others folded.
 pub(super) fn heat_maps(results: &Results) -> Markup {
     let shown = featured(results);
-    let folded: Vec<&ModelResult> = results
+    let mut folded: Vec<&ModelResult> = results
         .models
         .iter()
         .filter(|model| shown.iter().all(|other| other.id != model.id))
         .collect();
+    let n_others = folded.len();
+    if n_others > MAX_FOLDED {
+        folded.sort_by(|a, b| b.accuracy.total_cmp(&a.accuracy));
+        folded.truncate(MAX_FOLDED);
+    }
     html! {
         p.lead { "Rows are true classes, columns what the model said; figures are test images." }
         div.pair { @for model in &shown { (heat_map(results, model)) } }
         @if !folded.is_empty() {
             details {
-                summary { "The other " (folded.len()) " models" }
+                summary {
+                    @if n_others > folded.len() {
+                        "The best " (folded.len()) " of " (n_others) " others; results.json has all"
+                    } @else {
+                        "The other " (folded.len()) " models"
+                    }
+                }
                 div.pair { @for model in &folded { (heat_map(results, model)) } }
             }
         }
