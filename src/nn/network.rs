@@ -1,6 +1,6 @@
 //! A trained network: scores, features, and its form on disk.
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use ndarray::{Array2, ArrayD, ArrayView2, IxDyn};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::architecture::Architecture;
 use super::error::NnError;
 use super::ops::{Buffers, matrix, softmax, with_values};
-use super::plan::Plan;
+use super::plan::{Parameter, Plan};
 use super::tape;
 use crate::data::{ImageShape, TensorFile};
 use crate::kernels::Cpu;
@@ -68,6 +68,28 @@ impl Network {
     /// Trainable values.
     pub fn n_parameters(&self) -> usize {
         self.plan.parameters.iter().map(|parameter| parameter.n_values()).sum()
+    }
+
+    /// Parameters and their values.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = (&Parameter, Vec<f32>)> {
+        self.plan.parameters.iter().zip(&self.weights).map(|(parameter, weights)| {
+            let values = with_values([weights], |[values]| values.to_vec());
+            (parameter, values.unwrap_or_default())
+        })
+    }
+
+    /// Checks that the network can read images of this shape.
+    ///
+    /// # Errors
+    /// [`NnError::ImageShape`] for another height, width or number of channels.
+    pub fn check_images(&self, found: ImageShape) -> Result<(), NnError> {
+        if found == self.shape {
+            return Ok(());
+        }
+        let text = |shape: ImageShape| {
+            format!("{}x{} pixels in {} channels", shape.height, shape.width, shape.channels)
+        };
+        Err(NnError::ImageShape { found: text(found), expected: text(self.shape) })
     }
 
     /// Scores before the softmax, `[n_images, n_classes]`, of images `[n_images, n_pixels]`.
@@ -149,7 +171,8 @@ impl Network {
             n_classes: self.n_classes,
         };
         let mut file = TensorFile::new(serde_json::to_value(document).unwrap_or_default());
-        insert_weights(&mut file, "", &self.plan, &self.weights);
+        let weights: Vec<Vec<f32>> = self.parameters().map(|(_, values)| values).collect();
+        insert_weights(&mut file, "", &self.plan, &weights);
         file
     }
 
@@ -163,6 +186,7 @@ impl Network {
         let architecture = Architecture::parse(&document.architecture, &document.layers)?;
         let plan = Plan::new(&architecture, document.shape, document.n_classes, true)?;
         let weights = take_weights(&mut file, "", &plan)?;
+        let weights = super::train::as_tensors(&plan, &weights)?;
         Network::new(&architecture, document.shape, document.n_classes, weights)
     }
 }
@@ -199,11 +223,10 @@ pub(super) fn insert_weights(
     file: &mut TensorFile<'_>,
     prefix: &str,
     plan: &Plan,
-    weights: &[Tensor],
+    weights: &[Vec<f32>],
 ) {
     for (parameter, weights) in plan.parameters.iter().zip(weights) {
-        let values = with_values([weights], |[values]| values.to_vec()).unwrap_or_default();
-        if let Ok(values) = ArrayD::from_shape_vec(IxDyn(&parameter.shape), values) {
+        if let Ok(values) = ArrayD::from_shape_vec(IxDyn(&parameter.shape), weights.clone()) {
             file.insert_f32(&format!("{prefix}{}", parameter.name), values);
         }
     }
@@ -214,7 +237,7 @@ pub(super) fn take_weights(
     file: &mut TensorFile<'static>,
     prefix: &str,
     plan: &Plan,
-) -> Result<Vec<Tensor>, NnError> {
+) -> Result<Vec<Vec<f32>>, NnError> {
     plan.parameters
         .iter()
         .map(|parameter| {
@@ -230,7 +253,7 @@ pub(super) fn take_weights(
                 });
             }
             let (values, _) = values.into_raw_vec_and_offset();
-            Ok(Tensor::from_vec(values, parameter.shape.as_slice(), &Device::Cpu)?)
+            Ok(values)
         })
         .collect()
 }

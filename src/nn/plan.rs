@@ -44,6 +44,16 @@ pub struct Parameter {
     pub name: String,
     pub shape: Vec<usize>,
     pub fan_in: usize,
+    /// False for what the optimiser leaves alone.
+    pub is_trained: bool,
+    pub penalty: Penalty,
+}
+
+/// `l1 sum |w| + l2 sum w^2`, added to the loss of a training.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Penalty {
+    pub l1: f32,
+    pub l2: f32,
 }
 
 impl Parameter {
@@ -134,8 +144,12 @@ fn conv_shape(image: ImageShape, filters: usize, kernel: usize, padding: Padding
 
 fn kernel_and_bias(layer: &str, shape: Vec<usize>, fan_in: usize) -> [Parameter; 2] {
     let n_out = shape.last().copied().unwrap_or(0);
-    [
-        Parameter { name: format!("{layer}.weight"), shape, fan_in },
-        Parameter { name: format!("{layer}.bias"), shape: vec![n_out], fan_in },
-    ]
+    let parameter = |name, shape| Parameter {
+        name: format!("{layer}.{name}"),
+        shape,
+        fan_in,
+        is_trained: true,
+        penalty: Penalty::default(),
+    };
+    [parameter("weight", shape), parameter("bias", vec![n_out])]
 }
