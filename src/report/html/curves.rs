@@ -1,4 +1,4 @@
-//! Loss and accuracy of a network over its epochs.
+//! Loss, accuracy and learning rate of a network over its epochs.
 
 use maud::{Markup, html};
 
@@ -12,7 +12,7 @@ const HEIGHT: f64 = 250.0;
 /// One value of an epoch; absent where it was not measured.
 type Pick = fn(&EpochRecord) -> Option<f64>;
 
-/// Two panels per network.
+/// Three panels per network.
 pub(super) fn figures(networks: &[NetworkCard]) -> Markup {
     html! {
         @for network in networks {
@@ -26,6 +26,7 @@ pub(super) fn figures(networks: &[NetworkCard]) -> Markup {
                         (panel(network, "accuracy, %",
                             |epoch| Some(100.0 * epoch.train_accuracy),
                             |epoch| epoch.validation_accuracy.map(|share| 100.0 * share)))
+                        (panel(network, "learning rate", |epoch| Some(epoch.learning_rate), |_| None))
                     }
                     p.legend {
                         span { span.swatch.train {} " training" }
@@ -44,7 +45,9 @@ fn panel(network: &NetworkCard, title: &str, train: Pick, validation: Pick) -> M
     let history = &network.history;
     let values = history.iter().flat_map(|epoch| [train(epoch), validation(epoch)]).flatten();
     let (lo, hi) = range(values).unwrap_or((0.0, 1.0));
-    let pad = 0.05 * (hi - lo).max(1e-3);
+    // A flat line gets some room around it, in proportion where it is near zero.
+    let room = if hi == 0.0 { 1e-3 } else { hi.abs().min(1e-3) };
+    let pad = 0.05 * (hi - lo).max(room);
     let (left, right, top, bottom) = (46.0, WIDTH - 12.0, 26.0, HEIGHT - 34.0);
     let first = history.first().map_or(1, |epoch| epoch.epoch) as f64;
     let last = history.last().map_or(1, |epoch| epoch.epoch) as f64;
