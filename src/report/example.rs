@@ -268,7 +268,7 @@ fn network(id: &str, n_epochs: usize, rng: &mut Rng) -> NetworkCard {
                 train_accuracy: 0.95 - 0.17 / progress.powf(0.7),
                 validation_loss: Some(loss + 0.02 + 0.006 * (progress - 4.0).max(0.0) + noise),
                 validation_accuracy: Some(0.925 - 0.11 / progress - 0.3 * noise),
-                learning_rate: 0.001 * (1.0 - (progress - 1.0) / n_epochs as f64),
+                learning_rate: if n_epochs > 10 { 0.001 / progress } else { 0.001 },
                 seconds: 2.7,
             }
         })

@@ -10,9 +10,9 @@ const WIDTH: f64 = 470.0;
 const HEIGHT: f64 = 250.0;
 
 /// One value of an epoch; absent where it was not measured.
-type Pick = fn(&EpochRecord) -> Option<f64>;
+type Pick<'a> = &'a dyn Fn(&EpochRecord) -> Option<f64>;
 
-/// Three panels per network.
+/// Two panels per network, and a third if its learning rate changed.
 pub(super) fn figures(networks: &[NetworkCard]) -> Markup {
     html! {
         @for network in networks {
@@ -22,16 +22,20 @@ pub(super) fn figures(networks: &[NetworkCard]) -> Markup {
                     p.note { "No epoch was recorded." }
                 } @else {
                     div.pair {
-                        (panel(network, "loss", |epoch| Some(epoch.train_loss), |epoch| epoch.validation_loss))
+                        (panel(network, "loss",
+                            &|epoch| Some(epoch.train_loss), &|epoch| epoch.validation_loss))
                         (panel(network, "accuracy, %",
-                            |epoch| Some(100.0 * epoch.train_accuracy),
-                            |epoch| epoch.validation_accuracy.map(|share| 100.0 * share)))
-                        (panel(network, "learning rate", |epoch| Some(epoch.learning_rate), |_| None))
+                            &|epoch| Some(100.0 * epoch.train_accuracy),
+                            &|epoch| epoch.validation_accuracy.map(|share| 100.0 * share)))
+                        (learning_rate(network))
                     }
                     p.legend {
                         span { span.swatch.train {} " training" }
                         @if network.history.iter().any(|epoch| epoch.validation_loss.is_some()) {
                             span { span.swatch.validation {} " validation" }
+                        }
+                        @if let Some(rate) = constant_rate(network) {
+                            span { "learning rate " (rate) }
                         }
                         span { span.dash {} " epoch " (network.best_epoch) ", whose weights were kept" }
                     }
@@ -41,13 +45,33 @@ pub(super) fn figures(networks: &[NetworkCard]) -> Markup {
     }
 }
 
+/// The one learning rate of all epochs.
+fn constant_rate(network: &NetworkCard) -> Option<f64> {
+    let rate = network.history.first()?.learning_rate;
+    network.history.iter().all(|epoch| epoch.learning_rate == rate).then_some(rate)
+}
+
+/// Learning rates in a power of ten of theirs; nothing if it is always the same.
+fn learning_rate(network: &NetworkCard) -> Markup {
+    let greatest = network.history.iter().map(|epoch| epoch.learning_rate).fold(0.0, f64::max);
+    if constant_rate(network).is_some() || greatest == 0.0 {
+        return html! {};
+    }
+    let exponent = greatest.log10().floor() as i32;
+    let unit = 10f64.powi(exponent);
+    let title = if exponent == 0 {
+        "learning rate".to_owned()
+    } else {
+        format!("learning rate, 1e{exponent}")
+    };
+    panel(network, &title, &|epoch| Some(epoch.learning_rate / unit), &|_| None)
+}
+
 fn panel(network: &NetworkCard, title: &str, train: Pick, validation: Pick) -> Markup {
     let history = &network.history;
     let values = history.iter().flat_map(|epoch| [train(epoch), validation(epoch)]).flatten();
     let (lo, hi) = range(values).unwrap_or((0.0, 1.0));
-    // A flat line gets some room around it, in proportion where it is near zero.
-    let room = if hi == 0.0 { 1e-3 } else { hi.abs().min(1e-3) };
-    let pad = 0.05 * (hi - lo).max(room);
+    let pad = 0.05 * (hi - lo).max(1e-3);
     let (left, right, top, bottom) = (46.0, WIDTH - 12.0, 26.0, HEIGHT - 34.0);
     let first = history.first().map_or(1, |epoch| epoch.epoch) as f64;
     let last = history.last().map_or(1, |epoch| epoch.epoch) as f64;

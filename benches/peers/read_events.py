@@ -1,6 +1,6 @@
 """Reads the event files of a run with TensorBoard itself and compares them with its report data.
 
-    python benches/peers/tensorboard.py reports/NAME/RUN
+    python benches/peers/read_events.py reports/NAME/RUN
 
 Prints one line per network and fails if a file cannot be read, a tag is missing or steps are not
 1, 2, 3, …
