@@ -12,9 +12,10 @@
 use rayon::prelude::*;
 
 use super::optimizer::N_PER_TASK;
+use super::tape::Weights;
 
 /// Takes the weights after step `n_steps` (from 1) into `average`.
-pub fn update(average: &mut [Vec<f32>], weights: &[Vec<f32>], decay: f64, n_steps: u64) {
+pub fn update(average: &mut Weights, weights: &Weights, decay: f64, n_steps: u64) {
     let n = n_steps.saturating_sub(1) as f64;
     let decay = if n == 0.0 { 0.0 } else { decay.min((1.0 + n) / (10.0 + n)) };
     let share = (1.0 - decay) as f32;

@@ -4,13 +4,14 @@ use rayon::prelude::*;
 
 use super::optimizer::N_PER_TASK;
 use super::plan::Parameter;
+use super::tape::Weights;
 
 /// Added to the norm that divides, as PyTorch does.
 const EPS: f64 = 1e-6;
 
 /// Adds the penalties of the parameters that are trained to their gradients; returns
 /// `sum l1 |w| + l2 w^2`, Keras's meaning of `l1` and `l2`.
-pub fn penalise(parameters: &[Parameter], weights: &[Vec<f32>], grads: &mut [Vec<f32>]) -> f64 {
+pub fn penalise(parameters: &[Parameter], weights: &Weights, grads: &mut Weights) -> f64 {
     let mut sum = 0.0;
     for ((parameter, weights), grads) in parameters.iter().zip(weights).zip(grads) {
         let (l1, l2) = (parameter.penalty.l1, parameter.penalty.l2);
@@ -37,7 +38,7 @@ pub fn penalise(parameters: &[Parameter], weights: &[Vec<f32>], grads: &mut [Vec
 
 /// Scales the gradients down to `max_norm` if their norm, all together, is greater; returns the
 /// norm that they had.
-pub fn clip(grads: &mut [Vec<f32>], max_norm: f64) -> f64 {
+pub fn clip(grads: &mut Weights, max_norm: f64) -> f64 {
     let squares = |chunk: &[f32]| chunk.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();
     let sum_of = |grads: &Vec<f32>| {
         let sums: Vec<f64> = grads.par_chunks(N_PER_TASK).map(squares).collect();
@@ -58,7 +59,8 @@ pub fn clip(grads: &mut [Vec<f32>], max_norm: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::plan::Penalty;
+    use crate::nn::architecture::Penalty;
+    use crate::nn::plan::Start;
     use crate::nn::test_fixture::{assert_close, cosines, training_recipe};
 
     // The fixture is made by tests/reference/training_recipe.py (library version inside).
@@ -77,7 +79,7 @@ mod tests {
         let parameter = |is_trained| Parameter {
             name: "dense_1.weight".into(),
             shape: vec![1, 3],
-            fan_in: 1,
+            start: Start::Constant(0.0),
             is_trained,
             penalty: Penalty { l1: 0.5, l2: 0.25 },
         };

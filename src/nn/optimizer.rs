@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::params::{Optimizer, TrainParams};
 use super::plan::Parameter;
+use super::tape::Weights;
 use crate::kernels::Cpu;
 use crate::kernels::nn::adam::{AdamStep, SgdStep, adam, sgd};
 
@@ -17,16 +18,16 @@ pub struct State {
     /// Steps taken.
     pub n_steps: u64,
     /// First moments (Adam) or velocities (SGD).
-    pub m: Vec<Vec<f32>>,
+    pub m: Weights,
     /// Second moments; unused by SGD.
-    pub v: Vec<Vec<f32>>,
+    pub v: Weights,
 }
 
 impl State {
     /// The state before the first step.
     pub fn new(parameters: &[Parameter]) -> Self {
         let n_values = |p: &Parameter| if p.is_trained { p.n_values() } else { 0 };
-        let m: Vec<Vec<f32>> = parameters.iter().map(|p| vec![0.0; n_values(p)]).collect();
+        let m: Weights = parameters.iter().map(|p| vec![0.0; n_values(p)]).collect();
         State { n_steps: 0, v: m.clone(), m }
     }
 
@@ -36,8 +37,8 @@ impl State {
         params: &TrainParams,
         learning_rate: f64,
         parameters: &[Parameter],
-        weights: &mut [Vec<f32>],
-        grads: &[Vec<f32>],
+        weights: &mut Weights,
+        grads: &Weights,
     ) {
         self.n_steps += 1;
         let level = Cpu::detect();
@@ -101,15 +102,16 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::plan::Penalty;
+    use crate::nn::architecture::Penalty;
+    use crate::nn::plan::Start;
     use crate::nn::test_fixture::{assert_close, cosines, sines, training_recipe};
 
     fn parameter(shape: Vec<usize>, is_trained: bool) -> Parameter {
-        let penalty = Penalty::default();
-        Parameter { name: "dense_1.weight".into(), shape, fan_in: 1, is_trained, penalty }
+        let (start, penalty) = (Start::Constant(0.0), Penalty::default());
+        Parameter { name: "dense_1.weight".into(), shape, start, is_trained, penalty }
     }
 
-    fn five_steps(params: &TrainParams, parameters: &[Parameter]) -> Vec<Vec<f32>> {
+    fn five_steps(params: &TrainParams, parameters: &[Parameter]) -> Weights {
         let (mut weights, mut state) = (sines(), State::new(parameters));
         for step in 1..=5 {
             state.step(params, params.learning_rate, parameters, &mut weights, &cosines(step));

@@ -7,18 +7,15 @@
 use std::path::Path;
 use std::time::Instant;
 
-use candle_core::{Device, Tensor};
-
 use super::architecture::Architecture;
 use super::checkpoint::{self, Fingerprint};
 use super::error::NnError;
-use super::loss::{LossSums, cross_entropy};
 use super::network::{Network, images};
-use super::ops::{Buffers, argmax, matrix, softmax, with_values};
+use super::ops::{Buffers, cross_entropy};
 use super::params::{Keep, Schedule, TrainParams};
-use super::plan::Plan;
+use super::plan::{Fusion, Plan};
 use super::schedule::Rates;
-use super::tape::{self, Moment, Tape};
+use super::tape::{self, Gradients, Moment, Weights, gradients};
 use super::{average, gradient, optimizer, transfer};
 use crate::data::{Dataset, Rng};
 use crate::metrics::EpochRecord;
@@ -45,10 +42,10 @@ pub struct Trained {
 
 /// Where a training stands after an epoch; a checkpoint holds all of it.
 pub(super) struct Standing {
-    pub weights: Vec<Vec<f32>>,
+    pub weights: Weights,
     /// Moving average of the weights, if there is one.
-    pub average: Option<Vec<Vec<f32>>>,
-    pub best_weights: Vec<Vec<f32>>,
+    pub average: Option<Weights>,
+    pub best_weights: Weights,
     pub optimizer: optimizer::State,
     pub history: Vec<EpochRecord>,
 }
@@ -130,8 +127,7 @@ fn train_from(
     stopped_early &= standing.history.len() < params.epochs;
     let best_epoch = kept_epoch(params.keep, &standing.history);
     let Standing { best_weights, history, .. } = standing;
-    let weights = as_tensors(&plan, &best_weights)?;
-    let network = Network::new(architecture, data.train.shape, data.n_classes(), weights)?;
+    let network = Network::new(architecture, data.train.shape, data.n_classes(), best_weights)?;
     Ok(Trained { network, history, best_epoch, stopped_early })
 }
 
@@ -143,7 +139,7 @@ fn check(
 ) -> Result<Plan, NnError> {
     params.check()?;
     let (n_classes, n_images) = (data.n_classes(), data.train.len() - data.validation_idx.len());
-    let mut plan = Plan::new(architecture, data.train.shape, n_classes, true)?;
+    let mut plan = Plan::new(architecture, data.train.shape, n_classes, Fusion::Training)?;
     transfer::freeze(&mut plan, architecture.name(), &params.freeze)?;
     if n_images == 0 {
         return Err(NnError::NoImages { dataset: data.name.clone() });
@@ -179,7 +175,7 @@ fn start(
     seed: u64,
     from: Option<&Network>,
 ) -> Result<Standing, NnError> {
-    let mut weights: Vec<Vec<f32>> =
+    let mut weights: Weights =
         plan.parameters.iter().map(|parameter| parameter.initialise(seed)).collect();
     if let Some(from) = from {
         transfer::adopt(plan, n_classes, &mut weights, from)?;
@@ -201,8 +197,8 @@ impl Standing {
     }
 
     /// The weights that are validated and kept.
-    fn judged(&self) -> &[Vec<f32>] {
-        self.average.as_deref().unwrap_or(&self.weights)
+    fn judged(&self) -> &Weights {
+        self.average.as_ref().unwrap_or(&self.weights)
     }
 }
 
@@ -220,6 +216,14 @@ fn kept_epoch(keep: Keep, history: &[EpochRecord]) -> usize {
         }
     }
     best.map_or(history.len(), |(epoch, _)| epoch)
+}
+
+/// What a batch found.
+struct Losses {
+    /// Sum of the losses of the images, penalties included.
+    loss_sum: f64,
+    /// Images labelled right before the step.
+    n_right: usize,
 }
 
 /// What all epochs read.
@@ -252,7 +256,7 @@ impl Run<'_> {
             learning_rate = rates.at(done - 1);
             let moment = Moment { seed: self.seed, epoch, batch };
             let found = self.batch(standing, rows, learning_rate, moment)?;
-            (loss_sum, n_right) = (loss_sum + found.loss, n_right + found.n_right);
+            (loss_sum, n_right) = (loss_sum + found.loss_sum, n_right + found.n_right);
             n_seen += rows.len();
             let mut note = format!(
                 "epoch {epoch}/{}  loss {:.3}  acc {:.3}",
@@ -279,51 +283,51 @@ impl Run<'_> {
             seconds: started.elapsed().as_secs_f64(),
         });
         if kept_epoch(self.params.keep, &standing.history) == epoch {
-            standing.best_weights = standing.judged().to_vec();
+            standing.best_weights = standing.judged().clone();
         }
         Ok(())
     }
 
-    /// One step; returns the sum of the losses, penalties included, and the number of images
-    /// labelled right before it.
+    /// One step.
     fn batch(
         &self,
         standing: &mut Standing,
         rows: &[usize],
         learning_rate: f64,
         moment: Moment,
-    ) -> Result<LossSums, NnError> {
+    ) -> Result<Losses, NnError> {
         let params = self.params;
         let labels: Vec<usize> = rows.iter().map(|row| self.data.train.labels[*row]).collect();
-        let x = self.training_images(rows)?;
-        let weights = &mut standing.weights;
-        let Gradients { mut sums, mut grads } = gradients(
-            self.plan,
-            weights,
-            x,
-            &labels,
-            params.label_smoothing,
-            moment,
-            &self.buffers,
-        )?;
-        self.check_loss("loss", sums.loss / rows.len() as f64, moment.epoch, moment.batch)?;
+        let x = self.images(rows)?;
+        let Standing { weights, average, optimizer, .. } = standing;
+        let smoothing = params.label_smoothing;
+        let found = gradients(self.plan, weights, x, &labels, smoothing, moment, &self.buffers);
+        let Gradients { mut loss_sum, n_right, mut grads, running } = found;
+        self.check_loss("loss", loss_sum / rows.len() as f64, moment.epoch, moment.batch)?;
         let parameters = &self.plan.parameters;
-        sums.loss += rows.len() as f64 * gradient::penalise(parameters, weights, &mut grads);
+        for (parameter, grad) in parameters.iter().zip(&mut grads) {
+            if !parameter.is_trained {
+                self.buffers.keep_floats(std::mem::take(grad));
+            }
+        }
+        loss_sum += rows.len() as f64 * gradient::penalise(parameters, weights, &mut grads);
         if let Some(max_norm) = params.clip_norm {
             gradient::clip(&mut grads, max_norm);
         }
-        let optimizer = &mut standing.optimizer;
         optimizer.step(params, learning_rate, parameters, weights, &grads);
-        if let (Some(average), Some(decay)) = (&mut standing.average, params.ema_decay) {
+        for (position, values) in running {
+            weights[position] = values;
+        }
+        if let (Some(average), Some(decay)) = (average, params.ema_decay) {
             average::update(average, weights, decay, optimizer.n_steps);
         }
-        Ok(sums)
+        grads.into_iter().for_each(|grad| self.buffers.keep_floats(grad));
+        Ok(Losses { loss_sum, n_right })
     }
 
-    /// The images of a batch as the network learns from them.
-    fn training_images(&self, rows: &[usize]) -> Result<Tensor, NnError> {
+    fn images(&self, rows: &[usize]) -> Result<Vec<f32>, NnError> {
         let train = &self.data.train;
-        images(train.pixels.view(), rows, train.shape.n_pixels(), &self.buffers)
+        images(train.pixels.view(), rows, train.shape.n_pixels(), self.plan.pixels, &self.buffers)
     }
 
     /// Refuses a mean loss that is not finite, or beyond what a training comes back from.
@@ -342,67 +346,25 @@ impl Run<'_> {
     }
 
     /// Mean loss and accuracy of the validation images; none if there are none.
-    fn validate(&self, weights: &[Vec<f32>]) -> Result<Option<(f64, f64)>, NnError> {
+    fn validate(&self, weights: &Weights) -> Result<Option<(f64, f64)>, NnError> {
         let (train, rows) = (&self.data.train, &self.data.validation_idx);
         if rows.is_empty() {
             return Ok(None);
         }
-        let weights = as_tensors(self.plan, weights)?;
         let (mut loss, mut n_right) = (0.0, 0);
         for rows in rows.chunks(N_IMAGES_PER_CHUNK) {
             if self.progress.interrupted() {
                 return Err(NnError::Interrupted);
             }
-            let x = images(train.pixels.view(), rows, train.shape.n_pixels(), &self.buffers)?;
-            let scores = tape::infer(self.plan, self.plan.steps.len(), &weights, x, &self.buffers)?;
-            for (scores, row) in scores.to_vec2::<f32>()?.iter_mut().zip(rows) {
-                let label = train.labels[*row];
-                n_right += usize::from(argmax(scores) == label);
-                let score = scores[label];
-                let (log_sum, max) = softmax(scores);
-                loss += log_sum - f64::from(score - max);
-            }
+            let x = self.images(rows)?;
+            let n_steps = self.plan.steps.len();
+            let scores = tape::infer(self.plan, n_steps, weights, x, rows.len(), &self.buffers);
+            let labels: Vec<usize> = rows.iter().map(|row| train.labels[*row]).collect();
+            let found = cross_entropy(&scores, &labels, 0.0);
+            (loss, n_right) = (loss + found.sum, n_right + found.n_right);
+            self.buffers.keep_floats(scores);
         }
         let n = rows.len() as f64;
         Ok(Some((loss / n, n_right as f64 / n)))
     }
-}
-
-/// Loss and gradients of one batch.
-pub(super) struct Gradients {
-    pub sums: LossSums,
-    /// One per parameter; empty for those that are not trained.
-    pub grads: Vec<Vec<f32>>,
-}
-
-/// Runs one batch forward and backward. The loss is the mean over the batch.
-pub(super) fn gradients(
-    plan: &Plan,
-    weights: &[Vec<f32>],
-    x: Tensor,
-    labels: &[usize],
-    label_smoothing: f64,
-    moment: Moment,
-    buffers: &Buffers,
-) -> Result<Gradients, NnError> {
-    let weights = as_tensors(plan, weights)?;
-    let (scores, tape) = Tape::record(plan, &weights, x, moment, buffers)?;
-    let (n, n_classes) = scores.dims2()?;
-    let mut scores = with_values([&scores], |[values]| values.to_vec())?;
-    let sums = cross_entropy(&mut scores, labels, n_classes, label_smoothing);
-    let tensors = tape.backward(&weights, matrix(scores, n, n_classes)?)?;
-    let mut grads = Vec::with_capacity(tensors.len());
-    for (parameter, tensor) in plan.parameters.iter().zip(&tensors) {
-        let values = with_values([tensor], |[values]| values.to_vec())?;
-        grads.push(if parameter.is_trained { values } else { Vec::new() });
-    }
-    Ok(Gradients { sums, grads })
-}
-
-pub(super) fn as_tensors(plan: &Plan, weights: &[Vec<f32>]) -> Result<Vec<Tensor>, NnError> {
-    let tensors = plan.parameters.iter().zip(weights).map(|(parameter, weights)| {
-        let shape = parameter.shape.as_slice();
-        Ok(Tensor::from_vec(weights.clone(), shape, &Device::Cpu)?)
-    });
-    tensors.collect()
 }

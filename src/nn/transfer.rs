@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::error::NnError;
 use super::network::Network;
 use super::params::Freeze;
-use super::plan::{Parameter, Plan};
+use super::plan::{Operation, Parameter, Plan};
+use super::tape::Weights;
 use crate::nearest::nearest;
 
 /// Replaces `weights` by those of `from`. The last layer keeps its own if the number of classes
@@ -17,10 +18,10 @@ use crate::nearest::nearest;
 pub fn adopt(
     plan: &Plan,
     n_classes: usize,
-    weights: &mut [Vec<f32>],
+    weights: &mut Weights,
     from: &Network,
 ) -> Result<(), NnError> {
-    let mut theirs: HashMap<&str, (&Parameter, Vec<f32>)> =
+    let mut theirs: HashMap<&str, (&Parameter, &[f32])> =
         from.parameters().map(|(other, values)| (other.name.as_str(), (other, values))).collect();
     let shape = |parameter: &Parameter| format!("of shape {:?}", parameter.shape);
     let refuse = |parameter: &str, found: String, expected: String| {
@@ -28,7 +29,9 @@ pub fn adopt(
     };
     for (parameter, weights) in plan.parameters.iter().zip(weights) {
         match theirs.remove(parameter.name.as_str()) {
-            Some((other, values)) if other.shape == parameter.shape => *weights = values,
+            Some((other, values)) if other.shape == parameter.shape => {
+                weights.copy_from_slice(values);
+            }
             Some((other, _))
                 if from.n_classes() != n_classes && is_head(plan, parameter, other) => {}
             Some((other, _)) => return refuse(&parameter.name, shape(other), shape(parameter)),
@@ -42,22 +45,19 @@ pub fn adopt(
 /// True for a parameter of the last layer that differs in the number of outputs alone.
 fn is_head(plan: &Plan, parameter: &Parameter, other: &Parameter) -> bool {
     let inputs = |parameter: &Parameter| parameter.shape.split_last().map(|(_, n)| n.to_vec());
-    Some(layer_of(parameter)) == plan.parameters.last().map(layer_of)
+    Some(parameter.layer()) == plan.parameters.last().map(Parameter::layer)
         && inputs(parameter) == inputs(other)
 }
 
-fn layer_of(parameter: &Parameter) -> &str {
-    parameter.name.rsplit_once('.').map_or(&parameter.name, |(layer, _)| layer)
-}
-
-/// Marks the parameters of frozen layers as not trained.
+/// Marks the parameters of frozen layers as not trained; their batch normalisations read the running
+/// statistics while training too, and nothing flows back to where nothing learns.
 ///
 /// # Errors
 /// [`NnError::UnknownLayer`] for a name that no layer with weights has; [`NnError::OutOfRange`] if
 /// nothing is left to train.
 pub fn freeze(plan: &mut Plan, architecture: &str, freeze: &Freeze) -> Result<(), NnError> {
     let mut layers: Vec<String> =
-        plan.parameters.iter().map(|parameter| layer_of(parameter).to_owned()).collect();
+        plan.parameters.iter().map(|parameter| parameter.layer().to_owned()).collect();
     layers.dedup();
     let frozen = match freeze {
         Freeze::Layers(names) => names.as_slice(),
@@ -72,13 +72,29 @@ pub fn freeze(plan: &mut Plan, architecture: &str, freeze: &Freeze) -> Result<()
         });
     }
     for parameter in &mut plan.parameters {
-        if frozen.iter().any(|name| name == layer_of(parameter)) {
+        if frozen.iter().any(|name| name == parameter.layer()) {
             parameter.is_trained = false;
         }
     }
-    if plan.parameters.iter().any(|parameter| parameter.is_trained) {
-        return Ok(());
+    if !plan.parameters.iter().any(|parameter| parameter.is_trained) {
+        let (found, expected) = ("every layer".to_owned(), "fewer layers than have weights");
+        return Err(NnError::OutOfRange { parameter: "freeze", found, expected });
     }
-    let (found, expected) = ("every layer".to_owned(), "fewer layers than have weights");
-    Err(NnError::OutOfRange { parameter: "freeze", found, expected })
+    for position in 0..plan.steps.len() {
+        let step = &mut plan.steps[position];
+        let is_trained = |first: usize| plan.parameters[first].is_trained;
+        let learns = match &mut step.operation {
+            Operation::Conv { parameter, .. } | Operation::Dense { parameter, .. } => {
+                is_trained(*parameter)
+            }
+            Operation::BatchNorm { norm, .. } => {
+                norm.is_frozen = !is_trained(norm.parameter);
+                !norm.is_frozen
+            }
+            Operation::Add { other, .. } => plan.learns[*other],
+            _ => false,
+        };
+        plan.learns[position + 1] = learns || plan.learns[step.input];
+    }
+    Ok(())
 }

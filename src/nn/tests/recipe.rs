@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::metrics::EpochRecord;
+use crate::nn::ops::cross_entropy;
+use crate::nn::test_fixture::{assert_close, training_recipe};
 use crate::nn::{Freeze, Keep, Schedule, fine_tune};
 
 fn run(params: &TrainParams, dir: Option<&Path>, progress: &dyn Progress) -> Trained {
@@ -67,6 +69,21 @@ fn every_recipe_continues_to_the_same_bits() {
             assert_eq!(found.best_epoch, expected.best_epoch);
         }
     }
+}
+
+// The fixture is made by tests/reference/training_recipe.py (library version inside).
+#[test]
+fn smoothed_labels_give_pytorchs_loss_and_gradient() {
+    let case = &training_recipe()["smoothing"];
+    let (n_images, n_classes) = (5, 4);
+    let score = |n: usize, k: usize| (3.0 * (0.8 * k as f64 + 1.7 * n as f64).sin()) as f32;
+    let scores: Vec<f32> =
+        (0..n_images).flat_map(|n| (0..n_classes).map(move |k| score(n, k))).collect();
+    let labels: Vec<usize> = (0..n_images).map(|n| n % 4).collect();
+    let found = cross_entropy(&scores, &labels, case["label_smoothing"].as_f64().unwrap());
+    let mean = found.sum / n_images as f64;
+    assert!((mean - case["loss"].as_f64().unwrap()).abs() < 1e-6, "{mean}");
+    assert_close(&[found.gradient], &serde_json::json!([case["gradient"]]), 1e-7, "gradient");
 }
 
 #[test]
@@ -148,10 +165,9 @@ fn a_network_moves_to_data_of_other_classes() {
     let params = TrainParams { epochs: 1, freeze: Freeze::AllButLast, ..params() };
     let tuned = fine_tune(&start, &small(), &data, &params, 3, None, &Silent).unwrap();
     assert_eq!(tuned.network.n_classes(), 2);
-    assert_eq!(kernel(&tuned.network, "dense_1"), kernel(&start, "dense_1"));
-    let random = TrainParams { freeze: Freeze::AllButLast, ..params };
-    let alone = train(&small(), &data, &random, 3, None, &Silent).unwrap();
-    assert!(tuned.history[0].train_loss < alone.history[0].train_loss);
+    let pixels = data.test.pixels.view();
+    let features = |network: &Network| network.layer_output(pixels, "penultimate").unwrap();
+    assert_eq!(features(&tuned.network), features(&start));
 }
 
 #[test]
@@ -275,4 +291,107 @@ fn the_checkpoint_before_a_divergence_stays() {
     let hint = error.hint().unwrap();
     assert!(hint.ends_with(&format!("the checkpoint of epoch {} is kept", epoch - 1)), "{hint}");
     assert!(dir.path().join("epoch.safetensors").exists());
+}
+
+/// Batch normalisation within a residual layer, and a penalty.
+const NORMALISED: &str = r#"
+title = "normalised"
+[[layer]]
+kind = "conv"
+filters = 8
+kernel = 3
+bias = false
+[[layer]]
+kind = "batch_norm"
+[[layer]]
+kind = "relu"
+[[layer]]
+kind = "residual"
+[[layer.body]]
+kind = "conv"
+filters = 8
+kernel = 3
+padding = "same"
+[[layer.body]]
+kind = "batch_norm"
+[[layer]]
+kind = "relu"
+[[layer]]
+kind = "global_avg_pool"
+[[layer]]
+kind = "dense"
+units = "classes"
+l1 = 0.01
+l2 = 0.1
+"#;
+
+fn normalised() -> Architecture {
+    Architecture::parse("normalised", NORMALISED).unwrap()
+}
+
+/// Names of the stored arrays that differ.
+fn moved(one: &Network, other: &Network) -> Vec<String> {
+    let (one, other) = (one.to_tensors(), other.to_tensors());
+    let pairs = one.tensors().zip(other.tensors());
+    pairs.filter(|(a, b)| a != b).map(|((name, _), _)| name.to_owned()).collect()
+}
+
+#[test]
+fn frozen_normalisation_keeps_its_running_statistics() {
+    let data = bars(300);
+    let params = TrainParams { epochs: 2, ..params() };
+    let start = train(&normalised(), &data, &params, 3, None, &Silent).unwrap().network;
+    let tuned = |freeze: Freeze| {
+        let params = TrainParams { freeze, ema_decay: Some(0.5), ..params.clone() };
+        fine_tune(&start, &normalised(), &data, &params, 3, None, &Silent).unwrap().network
+    };
+    assert_eq!(moved(&start, &tuned(Freeze::AllButLast)), ["dense_1.bias", "dense_1.weight"]);
+    let middle = Freeze::Layers(["conv_2", "batch_norm_1", "batch_norm_2"].map(Into::into).into());
+    let expected = ["conv_1.weight", "dense_1.bias", "dense_1.weight"];
+    assert_eq!(moved(&start, &tuned(middle)), expected);
+}
+
+#[test]
+fn a_frozen_network_learns_what_it_will_predict_with() {
+    // Nothing moves at such a rate: the training loss is that of the network as it predicts, and
+    // a normalisation by the batch would give another.
+    let data = bars(300);
+    let start = train(&normalised(), &data, &params(), 3, None, &Silent).unwrap().network;
+    let params = TrainParams {
+        epochs: 1,
+        learning_rate: 1e-12,
+        freeze: Freeze::Layers(vec!["batch_norm_1".into(), "batch_norm_2".into()]),
+        ..params()
+    };
+    let history =
+        fine_tune(&start, &without_penalty(), &data, &params, 3, None, &Silent).unwrap().history;
+    let rows: Vec<usize> = data.fit_idx();
+    let pixels = data.train.pixels.select(ndarray::Axis(0), &rows);
+    let scores = start.logits(pixels.view()).unwrap();
+    let labels: Vec<usize> = rows.iter().map(|row| data.train.labels[*row]).collect();
+    let expected = cross_entropy(scores.as_slice().unwrap(), &labels, 0.0).sum / 240.0;
+    assert!((history[0].train_loss - expected).abs() < 1e-5, "{history:?}, not {expected}");
+}
+
+fn without_penalty() -> Architecture {
+    let text = NORMALISED.replace("l1 = 0.01\nl2 = 0.1\n", "");
+    Architecture::parse("normalised", &text).unwrap()
+}
+
+#[test]
+fn penalties_are_part_of_the_training_loss_and_of_the_gradient() {
+    let data = bars(300);
+    let params = TrainParams { epochs: 1, learning_rate: 1e-12, ..params() };
+    let loss = |architecture: &Architecture| {
+        let trained = train(architecture, &data, &params, 3, None, &Silent).unwrap();
+        (trained.history[0].train_loss, trained.history[0].validation_loss, trained.network)
+    };
+    let ((with, validation_with, network), (without, validation_without, _)) =
+        (loss(&normalised()), loss(&without_penalty()));
+    let file = network.to_tensors();
+    let (_, kernel) = file.tensors().find(|(name, _)| *name == "dense_1.weight").unwrap();
+    let weights = bytemuck::pod_collect_to_vec::<u8, f32>(&kernel.bytes());
+    let penalty: f64 = weights.iter().map(|w| f64::from(0.01 * w.abs() + 0.1 * w * w)).sum();
+    assert!((with - without - penalty).abs() < 1e-6, "{with} {without} {penalty}");
+    assert_eq!(validation_with, validation_without);
 }
