@@ -5,26 +5,33 @@
 //!
 //! ```text
 //! Architecture (layers, TOML) ─▶ plan (layers fused into steps, shapes, parameters)
-//! plan + weights ─▶ tape (forward, backward on ops) ─▶ optimizer ─▶ train (epochs, checkpoints)
+//! plan + weights ─▶ tape (forward, backward on ops) ─▶ gradient (penalties, clipping)
+//!                ─▶ optimizer (at the rate of `schedule`) ─▶ average ─▶ train (epochs, checkpoints)
 //!                                                         └▶ Network (scores, features, file)
 //! ```
 
 mod architecture;
+mod average;
 mod checkpoint;
 mod error;
+mod gradient;
 mod network;
 mod ops;
 mod optimizer;
 mod params;
 mod plan;
+mod schedule;
 mod tape;
 mod train;
+mod transfer;
 
 pub use architecture::Architecture;
 pub use error::NnError;
 pub use network::Network;
-pub use params::{Optimizer, TrainParams};
-pub use train::{Trained, train};
+pub use params::{Freeze, Keep, Optimizer, Schedule, TrainParams};
+pub use train::{Trained, fine_tune, train};
 
+#[cfg(test)]
+mod test_fixture;
 #[cfg(test)]
 mod tests;

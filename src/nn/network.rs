@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::architecture::Architecture;
 use super::error::NnError;
 use super::ops::{Buffers, softmax};
-use super::plan::{Fusion, PixelScale, Plan};
+use super::plan::{Fusion, Parameter, PixelScale, Plan};
 use super::tape::{self, Weights};
 use crate::data::{ImageShape, TensorFile};
 use crate::kernels::Cpu;
@@ -68,6 +68,25 @@ impl Network {
     pub fn n_parameters(&self) -> usize {
         let trained = self.plan.parameters.iter().filter(|parameter| parameter.is_trained);
         trained.map(|parameter| parameter.n_values()).sum()
+    }
+
+    /// Parameters and their values.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = (&Parameter, &[f32])> {
+        self.plan.parameters.iter().zip(self.weights.iter().map(Vec::as_slice))
+    }
+
+    /// Checks that the network can read images of this shape.
+    ///
+    /// # Errors
+    /// [`NnError::ImageShape`] for another height, width or number of channels.
+    pub fn check_images(&self, found: ImageShape) -> Result<(), NnError> {
+        if found == self.shape {
+            return Ok(());
+        }
+        let text = |shape: ImageShape| {
+            format!("{}x{} pixels in {} channels", shape.height, shape.width, shape.channels)
+        };
+        Err(NnError::ImageShape { found: text(found), expected: text(self.shape) })
     }
 
     /// Scores before the softmax, `[n_images, n_classes]`, of images `[n_images, n_pixels]`.

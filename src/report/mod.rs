@@ -10,6 +10,7 @@ mod results;
 mod run_dir;
 mod search;
 mod tables;
+mod tensorboard;
 
 pub use bench::{
     BENCH_SCHEMA, BenchCell, BenchCurve, BenchDataset, BenchForecast, BenchResults, CellStatus,
