@@ -146,6 +146,15 @@ pub enum NnError {
         /// Why.
         source: TensorFileError,
     },
+    /// The device of an engine cannot be used.
+    #[error("no CUDA device: {source}")]
+    Device {
+        /// Why.
+        source: candle_core::Error,
+    },
+    /// candle could not run an operation: a broken contract inside this room, or a full GPU.
+    #[error("candle: {0}")]
+    Candle(#[from] candle_core::Error),
     /// The user asked to stop; the last epoch's checkpoint is kept.
     #[error("interrupted")]
     Interrupted,
@@ -192,6 +201,11 @@ impl NnError {
             NnError::Weights { .. } | NnError::TensorFile(_) => {
                 Some("train the network again".into())
             }
+            NnError::Device { .. } => Some(
+                "build with `cargo build --release --features cuda` and run where there is an \
+                 NVIDIA GPU, or leave `--device cuda` and `engine = \"candle_cuda\"` out"
+                    .into(),
+            ),
             NnError::Checkpoint { .. } => {
                 Some("check free space and permissions of the directory".into())
             }

@@ -2,6 +2,7 @@
 //!
 //! The operations, forward and backward, are ours on plain memory: candle's convolution, pooling,
 //! random generator and optimisers are slow, wrong or unseeded on a CPU (`ops/tests.rs` pins it).
+//! `candle` runs the same architectures as a second engine, and on a GPU.
 //!
 //! ```text
 //! Architecture (layers, TOML) ─▶ plan (layers fused into steps, shapes, parameters)
@@ -12,6 +13,8 @@
 
 mod architecture;
 mod average;
+mod backend;
+mod candle;
 mod checkpoint;
 mod error;
 mod gradient;
@@ -28,7 +31,7 @@ mod transfer;
 pub use architecture::Architecture;
 pub use error::NnError;
 pub use network::Network;
-pub use params::{Freeze, Keep, Optimizer, Schedule, TrainParams};
+pub use params::{Engine, Freeze, Keep, Optimizer, Schedule, TrainParams};
 pub use train::{Trained, fine_tune, train};
 
 #[cfg(test)]

@@ -36,6 +36,32 @@ pub struct TrainParams {
     pub keep: Keep,
     /// Layers whose weights stay as they began.
     pub freeze: Freeze,
+    /// What computes the network.
+    pub engine: Engine,
+}
+
+/// What computes a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// Our kernels.
+    #[default]
+    Native,
+    /// candle on the CPU.
+    Candle,
+    /// candle on the first GPU; the order of its sums, and so the last bits, may differ between runs.
+    CandleCuda,
+}
+
+impl Engine {
+    /// As pipeline files name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Native => "native",
+            Engine::Candle => "candle",
+            Engine::CandleCuda => "candle_cuda",
+        }
+    }
 }
 
 /// Rule by which a gradient changes the weights; formulas as PyTorch's.
@@ -152,6 +178,7 @@ impl Default for TrainParams {
             early_stopping: None,
             keep: Keep::default(),
             freeze: Freeze::default(),
+            engine: Engine::default(),
         }
     }
 }

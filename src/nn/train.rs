@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::architecture::Architecture;
+use super::backend::Backend;
 use super::checkpoint::{self, Fingerprint};
 use super::error::NnError;
 use super::network::{Network, images};
@@ -15,7 +16,7 @@ use super::ops::{Buffers, cross_entropy};
 use super::params::{Keep, Schedule, TrainParams};
 use super::plan::{Fusion, Plan};
 use super::schedule::Rates;
-use super::tape::{self, Gradients, Moment, Weights, gradients};
+use super::tape::{Gradients, Moment, Weights};
 use super::{average, gradient, optimizer, transfer};
 use crate::data::{Dataset, Rng};
 use crate::metrics::EpochRecord;
@@ -108,6 +109,7 @@ fn train_from(
     let mut standing = restored.unwrap_or(start);
     let mut run = Run {
         plan: &plan,
+        backend: Backend::new(params.engine, architecture, &plan, data.train.shape)?,
         data,
         params,
         seed,
@@ -229,6 +231,7 @@ struct Losses {
 /// What all epochs read.
 struct Run<'a> {
     plan: &'a Plan,
+    backend: Backend<'a>,
     data: &'a Dataset,
     params: &'a TrainParams,
     seed: u64,
@@ -301,8 +304,8 @@ impl Run<'_> {
         let x = self.images(rows)?;
         let Standing { weights, average, optimizer, .. } = standing;
         let smoothing = params.label_smoothing;
-        let found = gradients(self.plan, weights, x, &labels, smoothing, moment, &self.buffers);
-        let Gradients { mut loss_sum, n_right, mut grads, running } = found;
+        let Gradients { mut loss_sum, n_right, mut grads, running } =
+            self.backend.gradients(weights, x, &labels, smoothing, moment, &self.buffers)?;
         self.check_loss("loss", loss_sum / rows.len() as f64, moment.epoch, moment.batch)?;
         let parameters = &self.plan.parameters;
         for (parameter, grad) in parameters.iter().zip(&mut grads) {
@@ -357,8 +360,7 @@ impl Run<'_> {
                 return Err(NnError::Interrupted);
             }
             let x = self.images(rows)?;
-            let n_steps = self.plan.steps.len();
-            let scores = tape::infer(self.plan, n_steps, weights, x, rows.len(), &self.buffers);
+            let scores = self.backend.scores(weights, x, rows.len(), &self.buffers)?;
             let labels: Vec<usize> = rows.iter().map(|row| train.labels[*row]).collect();
             let found = cross_entropy(&scores, &labels, 0.0);
             (loss, n_right) = (loss + found.sum, n_right + found.n_right);

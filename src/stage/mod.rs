@@ -49,6 +49,7 @@ use artifact::test_digest;
 pub use artifact::{
     Artifact, ArtifactType, FeatureTable, FittedClassifier, FittedModel, TableView, TrainedNetwork,
 };
+pub use cnn::{CNN, training_recipe};
 pub use evaluate::{EvaluatedModel, EvaluatedNetwork, Evaluation};
 pub use field::{Accepts, Condition, Field};
 pub use forecast::{Forecast, Foreseen, PastRun};
@@ -68,7 +69,7 @@ pub static KINDS: &[&Kind] = &[
     &subset::SUBSET,
     &split::SPLIT,
     &augment::AUGMENT,
-    &cnn::CNN,
+    &CNN,
     &features::FEATURES,
     &hog::HOG,
     &scale::SCALE,

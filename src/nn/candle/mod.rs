@@ -51,7 +51,7 @@ impl<'a> Candle<'a> {
     /// Scores `[n, n_classes]` of images `[n, n_pixels]`, outside training.
     pub fn scores(&self, weights: &Weights, x: &[f32]) -> Result<Vec<f32>> {
         let weights = self.weights(weights)?;
-        Walk::new(&weights, None).scores(self, x)?.flatten_all()?.to_vec1()
+        Walk::new(self.plan, &weights, None).scores(self, x)?.flatten_all()?.to_vec1()
     }
 
     /// As [`super::tape::gradients`].
@@ -66,7 +66,7 @@ impl<'a> Candle<'a> {
         let vars = self.weights(weights)?.into_iter().map(|tensor| Var::from_tensor(&tensor));
         let vars: Vec<Var> = vars.collect::<Result<_>>()?;
         let weights: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
-        let mut walk = Walk::new(&weights, Some(moment));
+        let mut walk = Walk::new(self.plan, &weights, Some(moment));
         let scores = walk.scores(self, x)?;
         let loss = cross_entropy(&scores.flatten_all()?.to_vec1::<f32>()?, labels, smoothing);
         let grad = Tensor::from_vec(loss.gradient, scores.dims(), &self.device)?;
@@ -102,6 +102,7 @@ impl<'a> Candle<'a> {
 
 /// A pass over the layers; parameters are met in the order of the plan.
 struct Walk<'a> {
+    plan: &'a Plan,
     weights: &'a [Tensor],
     next: usize,
     /// While training.
@@ -111,8 +112,8 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(weights: &'a [Tensor], moment: Option<Moment>) -> Self {
-        Walk { weights, next: 0, moment, running: Vec::new() }
+    fn new(plan: &'a Plan, weights: &'a [Tensor], moment: Option<Moment>) -> Self {
+        Walk { plan, weights, next: 0, moment, running: Vec::new() }
     }
 
     fn scores(&mut self, network: &Candle<'_>, x: &[f32]) -> Result<Tensor> {
@@ -164,10 +165,11 @@ impl<'a> Walk<'a> {
     }
 
     fn batch_norm(&mut self, x: &Tensor, momentum: f64, eps: f64) -> Result<Tensor> {
+        let is_frozen = !self.plan.parameters[self.next].is_trained;
         let affine = (self.parameter(), self.parameter());
         let position = self.next;
         let running = [self.parameter(), self.parameter()];
-        if self.moment.is_none() {
+        if self.moment.is_none() || is_frozen {
             return operations::normalise(x, (running[0], running[1]), affine, eps);
         }
         let (mean, variance) = operations::moments(x)?;

@@ -156,6 +156,12 @@ pub const FIELDS: &[Field] = &[
         Accepts::WordOrTexts { words: &["none", "all_but_last"] },
         Some("\"none\""),
     ),
+    field(
+        "engine",
+        "who computes: our kernels, candle on the CPU, or on a GPU (a build with `cuda`)",
+        Accepts::Choice(&["native", "candle", "candle_cuda"]),
+        Some("\"native\""),
+    ),
 ];
 
 const MOST_SHARE: f64 = 0.999_999;

@@ -10,7 +10,7 @@ use super::{
     StageError, TrainedNetwork, measure, test_digest, typed,
 };
 use crate::data::Labels;
-use crate::nn::{self, Architecture, Freeze, Keep, Optimizer, Schedule, TrainParams};
+use crate::nn::{self, Architecture, Engine, Freeze, Keep, NnError, Optimizer, Schedule, TrainParams};
 use fields::FIELDS;
 
 /// The kind.
@@ -85,6 +85,7 @@ struct CnnStage {
     early_stopping: usize,
     keep: Keep,
     freeze: FreezeField,
+    engine: Engine,
 }
 
 /// `"none"`, `"all_but_last"` or names of layers.
@@ -97,6 +98,15 @@ enum FreezeField {
 
 fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
     Box::new(typed::<CnnStage>(params))
+}
+
+/// What checked parameters of the kind ask for.
+///
+/// # Errors
+/// [`NnError`] as of [`Architecture::named`].
+pub fn training_recipe(params: &Map<String, Value>) -> Result<(Architecture, TrainParams), NnError> {
+    let stage: CnnStage = typed(params);
+    Ok((Architecture::named(&stage.architecture)?, stage.train_params()))
 }
 
 impl CnnStage {
@@ -125,6 +135,7 @@ impl CnnStage {
                 FreezeField::Word(word) if word == "all_but_last" => Freeze::AllButLast,
                 FreezeField::Word(_) => Freeze::default(),
             },
+            engine: self.engine,
         }
     }
 
