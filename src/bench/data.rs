@@ -6,9 +6,7 @@ use std::path::Path;
 
 use ndarray::{ArrayView2, Axis, s};
 
-use crate::data::{
-    Dataset, Features, ImageSet, ImageShape, Labels, TableShape, stratified_order,
-};
+use crate::data::{Dataset, Features, ImageSet, ImageShape, Labels, TableShape, stratified_order};
 use crate::report::BenchDataset;
 
 /// Pixels and labels; training rows in an order of which every prefix is stratified.

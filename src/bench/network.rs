@@ -53,9 +53,9 @@ pub fn networks<'a>(
         let value = variants.iter().find_map(|variant| variant.params.get(name));
         Some((name.to_owned(), value?.clone()))
     });
-    let engines = engines.iter().map(|&engine| -> Box<dyn BenchEngine + 'a> {
-        Box::new(OneEpoch { engine, data, seed })
-    });
+    let engines = engines
+        .iter()
+        .map(|&engine| -> Box<dyn BenchEngine + 'a> { Box::new(OneEpoch { engine, data, seed }) });
     let (parameters, engines) = (parameters.collect(), engines.collect());
     let (kind, variant) = (&CNN, "architecture");
     Subject { name: NETWORKS, kind, variant, parameters, variants, engines }

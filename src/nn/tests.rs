@@ -5,13 +5,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::Array2;
-use serde_json::Value;
 
-use super::ops::Buffers;
 use super::params::{Optimizer, TrainParams};
-use super::plan::{Fusion, Plan, Start};
-use super::tape::{self, Moment, Weights, gradients};
-use super::{Architecture, Network, NnError, Trained, optimizer, train};
+use super::tape::Moment;
+use super::{Architecture, Network, NnError, Trained, train};
 use crate::data::{Dataset, ImageSet, ImageShape, Rng, TensorFile};
 use crate::progress::{Progress, Silent};
 

@@ -10,7 +10,9 @@ use super::{
     StageError, TrainedNetwork, measure, test_digest, typed,
 };
 use crate::data::Labels;
-use crate::nn::{self, Architecture, Engine, Freeze, Keep, NnError, Optimizer, Schedule, TrainParams};
+use crate::nn::{
+    self, Architecture, Engine, Freeze, Keep, NnError, Optimizer, Schedule, TrainParams,
+};
 use fields::FIELDS;
 
 /// The kind.
@@ -104,7 +106,9 @@ fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
 ///
 /// # Errors
 /// [`NnError`] as of [`Architecture::named`].
-pub fn training_recipe(params: &Map<String, Value>) -> Result<(Architecture, TrainParams), NnError> {
+pub fn training_recipe(
+    params: &Map<String, Value>,
+) -> Result<(Architecture, TrainParams), NnError> {
     let stage: CnnStage = typed(params);
     Ok((Architecture::named(&stage.architecture)?, stage.train_params()))
 }
