@@ -215,6 +215,9 @@ fn params(
             (Accepts::Grid { lists_only_if }, Some(entry)) => {
                 space::grid(&subject, entry, lists_only_if, &read, problems)
             }
+            (Accepts::Table(fields), Some(entry)) if entry.node.entries().is_some() => {
+                table(fields, field.name, &subject, &entry.node, problems)
+            }
             (_, Some(entry)) => checked(field, field.name, &subject, &entry.node, problems),
             (_, None) => {
                 let default = default(field);
@@ -252,6 +255,37 @@ pub(super) fn checked(
             problems.add(&node.origin, message, hint);
         })
         .ok()
+}
+
+/// The values of a table that are not the defaults; `None` if any is wrong (reported).
+pub(super) fn table(
+    fields: &'static [Field],
+    name: &str,
+    subject: &str,
+    node: &Node,
+    problems: &mut Problems,
+) -> Option<Value> {
+    let known: Vec<&str> = fields.iter().map(|field| field.name).collect();
+    let mut is_right = true;
+    for entry in node.entries().unwrap_or_default() {
+        if !known.contains(&entry.key.as_str()) {
+            unknown(entry, &format!("{name}.{}", entry.key), subject, &known, problems);
+            is_right = false;
+        }
+    }
+    let mut read = Map::new();
+    for field in fields {
+        let Some(entry) = node.get(field.name) else { continue };
+        let path = format!("{name}.{}", field.name);
+        match checked(field, &path, subject, &entry.node, problems) {
+            Some(value) if Some(&value) != default(field).as_ref() => {
+                read.insert(field.name.to_owned(), value);
+            }
+            Some(_) => {}
+            None => is_right = false,
+        }
+    }
+    is_right.then_some(Value::Object(read))
 }
 
 /// The default of a parameter in its one form.

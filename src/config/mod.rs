@@ -29,8 +29,8 @@ pub use error::{ConfigError, Place, Problem};
 pub use overrides::Overrides;
 pub use values::allowed;
 
-use crate::stage::{Kind, Stage, searched_learner};
-use error::Problems;
+use crate::stage::{Field, Kind, Stage, searched_learner};
+use error::{Origin, Problems};
 
 /// Seed of a pipeline file that names none.
 pub const DEFAULT_SEED: u64 = 42;
@@ -79,6 +79,32 @@ pub struct StageSpec {
     pub inputs: Vec<(String, Vec<String>)>,
     /// The stage itself.
     pub stage: Box<dyn Stage>,
+}
+
+/// Checks fields given in one argument of the command line, `KEY=VALUE,KEY=VALUE`; those that
+/// equal their defaults are left out.
+///
+/// # Errors
+/// Every mistake found.
+pub fn parse_fields(
+    text: &str,
+    argument: &str,
+    fields: &'static [Field],
+) -> Result<Map<String, Value>, ConfigError> {
+    let mut problems = Problems::new("", "");
+    let origin = Origin::Argument(format!("{argument} {text}"));
+    let checked = match tree::parse_argument(&format!("{{ {text} }}"), &origin) {
+        Ok(node) => check::table(fields, argument, "the command line", &node, &mut problems),
+        Err(why) => {
+            let hint = "write `KEY=VALUE,KEY=VALUE`".to_owned();
+            problems.add(&origin, format!("`{text}` is not a list of values: {why}"), Some(hint));
+            None
+        }
+    };
+    match checked {
+        Some(Value::Object(read)) => Ok(read),
+        _ => Err(problems.into_error()),
+    }
 }
 
 impl Pipeline {

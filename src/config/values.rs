@@ -30,6 +30,10 @@ pub fn allowed(accepts: &Accepts) -> String {
             one_of(&words.iter().map(String::as_str).collect::<Vec<_>>())
         }
         Accepts::Text => "text".to_owned(),
+        Accepts::Table(fields) => {
+            let names = quoted(fields.iter().map(|field| field.name));
+            format!("a table of any of {names}")
+        }
         Accepts::Grid { .. } => "a table of lists, such as `{ c = [0.1, 1, 10] }`".to_owned(),
         Accepts::Fixed { .. } => "a table of parameters, such as `{ tol = 0.01 }`".to_owned(),
     }
@@ -108,8 +112,8 @@ pub(super) fn check(accepts: &Accepts, node: &Node) -> Result<Value, Option<Stri
             Shape::Text(text) => Ok(Value::String(text.clone())),
             _ => Err(None),
         },
-        // Checked against the learner's fields, in `space`.
-        Accepts::Grid { .. } | Accepts::Fixed { .. } => Err(None),
+        // Checked against the fields inside: in `check`, and a learner's in `space`.
+        Accepts::Table(_) | Accepts::Grid { .. } | Accepts::Fixed { .. } => Err(None),
     }
 }
 

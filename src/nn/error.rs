@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::data::TensorFileError;
+use crate::data::{DataError, TensorFileError};
 
 /// Why a network could not be built, trained, read or applied.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,9 @@ pub enum NnError {
         /// Allowed range.
         expected: &'static str,
     },
+    /// Training images cannot be changed so.
+    #[error("`augment`: {0}")]
+    Augment(DataError),
     /// A batch holds more images than there are.
     #[error("`batch_size` is {batch_size}, there are {n_images} training images")]
     BatchTooLarge {
@@ -144,6 +147,7 @@ impl NnError {
             NnError::BatchTooLarge { n_images, .. } => {
                 Some(format!("set `batch_size` to at most {n_images}"))
             }
+            NnError::Augment(error) => error.hint(),
             NnError::NotFinite { .. } => Some("lower `learning_rate`".into()),
             NnError::Weights { .. } | NnError::TensorFile(_) => {
                 Some("train the network again".into())

@@ -10,6 +10,7 @@
 //! ```
 
 mod architecture;
+mod augmentation;
 mod checkpoint;
 mod error;
 mod network;

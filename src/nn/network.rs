@@ -1,11 +1,14 @@
 //! A trained network: scores, features, and its form on disk.
 
+use std::borrow::Cow;
+
 use candle_core::{Device, Tensor};
 use ndarray::{Array2, ArrayD, ArrayView2, IxDyn};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::architecture::Architecture;
+use super::augmentation::{Augmentation, Changed};
 use super::error::NnError;
 use super::ops::{Buffers, matrix, softmax, with_values};
 use super::plan::Plan;
@@ -124,7 +127,7 @@ impl Network {
         let mut out: Vec<f32> = Vec::new();
         let mut n_values = plan.steps.get(n_steps).map_or(self.n_classes, |step| step.n_in);
         for rows in rows.chunks(N_IMAGES_PER_CHUNK) {
-            let x = images(pixels, rows, self.shape.n_pixels(), &buffers)?;
+            let x = images(pixels, rows, self.shape.n_pixels(), None, &buffers)?;
             let y = rayon::scope(|_| tape::infer(plan, n_steps, &self.weights, x, &buffers))?;
             n_values = y.dims2()?.1;
             if out.is_empty() {
@@ -167,11 +170,12 @@ impl Network {
     }
 }
 
-/// The images at `rows`, divided by 255, `[rows.len(), n_pixels]`.
+/// The images at `rows`, changed if they are to be, divided by 255, `[rows.len(), n_pixels]`.
 pub(super) fn images(
     pixels: ArrayView2<'_, u8>,
     rows: &[usize],
     n_pixels: usize,
+    augmentation: Option<&Augmentation>,
     buffers: &Buffers,
 ) -> Result<Tensor, NnError> {
     if pixels.ncols() != n_pixels {
@@ -183,12 +187,15 @@ pub(super) fn images(
         .par_chunks_mut(N_IMAGES_PER_SCALING * n_pixels)
         .zip(rows.par_chunks(N_IMAGES_PER_SCALING))
         .for_each(|(values, rows)| {
+            let mut changed = Changed::default();
             for (values, &row) in values.chunks_exact_mut(n_pixels).zip(rows) {
-                let row = pixels.row(row);
-                match row.as_slice() {
-                    Some(row) => elementwise::scale_pixels(level, row, values),
-                    None => elementwise::scale_pixels(level, &row.to_vec(), values),
-                }
+                let image = pixels.row(row);
+                let image = image.as_slice().map_or_else(|| image.to_vec().into(), Cow::Borrowed);
+                let image = match augmentation {
+                    Some(augmentation) => augmentation.change(row, &image, &mut changed),
+                    None => &*image,
+                };
+                elementwise::scale_pixels(level, image, values);
             }
         });
     Ok(matrix(values, rows.len(), n_pixels)?)

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::NnError;
+use crate::data::Transforms;
 
 /// Parameters of [`super::train()`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,8 @@ pub struct TrainParams {
     pub weight_decay: f64,
     /// Stop after this many epochs without a better validation loss.
     pub early_stopping: Option<usize>,
+    /// Changes that training images go through in every epoch; never those of validation and test.
+    pub augment: Transforms,
 }
 
 /// Rule by which a gradient changes the weights; formulas as PyTorch's.
@@ -46,6 +49,7 @@ impl Default for TrainParams {
             optimizer: Optimizer::Adam,
             weight_decay: 0.0,
             early_stopping: None,
+            augment: Transforms::default(),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 use candle_core::{CustomOp1, Device, Tensor};
 
 use super::architecture::Architecture;
+use super::augmentation::Augmentation;
 use super::checkpoint::{self, Fingerprint};
 use super::error::NnError;
 use super::network::{Network, images};
@@ -112,6 +113,7 @@ fn check(
     params: &TrainParams,
 ) -> Result<Plan, NnError> {
     params.check()?;
+    params.augment.check(data.train.shape).map_err(NnError::Augment)?;
     let (n_classes, n_images) = (data.n_classes(), data.train.len() - data.validation_idx.len());
     let plan = Plan::new(architecture, data.train.shape, n_classes, true)?;
     if n_images == 0 {
@@ -226,7 +228,9 @@ impl Run<'_> {
         moment: Moment,
     ) -> Result<(f64, usize), NnError> {
         let train = &self.data.train;
-        let x = images(train.pixels.view(), rows, train.shape.n_pixels(), &self.buffers)?;
+        let change = Augmentation::new(&self.params.augment, train.shape, moment);
+        let n_pixels = train.shape.n_pixels();
+        let x = images(train.pixels.view(), rows, n_pixels, change.as_ref(), &self.buffers)?;
         let labels = rows.iter().map(|row| train.labels[*row]).collect();
         let Standing { weights, optimizer, .. } = standing;
         let step = gradients(self.plan, weights, x, labels, moment, &self.buffers)?;
@@ -253,7 +257,8 @@ impl Run<'_> {
             if self.progress.interrupted() {
                 return Err(NnError::Interrupted);
             }
-            let x = images(train.pixels.view(), rows, train.shape.n_pixels(), &self.buffers)?;
+            let n_pixels = train.shape.n_pixels();
+            let x = images(train.pixels.view(), rows, n_pixels, None, &self.buffers)?;
             let scores = tape::infer(self.plan, self.plan.steps.len(), weights, x, &self.buffers)?;
             for (scores, row) in scores.to_vec2::<f32>()?.iter_mut().zip(rows) {
                 let label = train.labels[*row];

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Accepts, Artifact, ArtifactType, Condition, Context, Field, FittedModel, InputSpec, Inputs,
-    Kind, Output, Stage, StageError, TrainedNetwork, measure, test_digest, typed,
+    Kind, Output, Stage, StageError, TRANSFORMS, TrainedNetwork, measure, test_digest, typed,
 };
-use crate::data::Labels;
+use crate::data::{Labels, Transforms};
 use crate::nn::{self, Architecture, Optimizer, TrainParams};
 
 /// The kind.
@@ -80,6 +80,13 @@ pub static CNN: Kind = Kind {
             default: Some("0"),
             read_if: None,
         },
+        Field {
+            name: "augment",
+            doc: "changes that training images go through anew in every epoch",
+            accepts: Accepts::Table(TRANSFORMS),
+            default: Some("{}"),
+            read_if: None,
+        },
     ],
     cost_only: &[],
     produces: ArtifactType::Network,
@@ -98,6 +105,7 @@ struct CnnStage {
     momentum: f64,
     weight_decay: f64,
     early_stopping: usize,
+    augment: Transforms,
 }
 
 fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
@@ -117,6 +125,7 @@ impl CnnStage {
             },
             weight_decay: self.weight_decay,
             early_stopping: (self.early_stopping > 0).then_some(self.early_stopping),
+            augment: self.augment,
         }
     }
 }

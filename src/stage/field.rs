@@ -83,6 +83,9 @@ pub enum Accepts {
     ChoiceOf(fn() -> Vec<String>),
     /// Any text.
     Text,
+    /// A table of fields that may all be left out. Each default turns its field off, so a value
+    /// that equals it is the same as none.
+    Table(&'static [Field]),
     /// A table that gives parameters of the learner named by the field `learner` several values:
     /// a list, or a distribution as [`Distribution`] spells them.
     ///

@@ -49,6 +49,7 @@ use artifact::test_digest;
 pub use artifact::{
     Artifact, ArtifactType, FeatureTable, FittedClassifier, FittedModel, TableView, TrainedNetwork,
 };
+pub use augment::TRANSFORMS;
 pub use evaluate::{EvaluatedModel, EvaluatedNetwork, Evaluation};
 pub use field::{Accepts, Condition, Field};
 pub use forecast::{Forecast, Foreseen, PastRun};
