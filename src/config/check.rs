@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::error::{Origin, Problems};
 use super::nearest::{hint, quoted};
+use super::seeds::split_seed;
 use super::tree::{Entry, Node, Shape};
 use super::{Cell, DEFAULT_SEED, StageSpec, space, values};
 use crate::stage::{Accepts, Field, InputSpec, Kind};
@@ -63,7 +64,9 @@ impl Draft {
     }
 }
 
+/// Copies of a stage are described alike: a mistake in them is one mistake.
 fn describe(id: &str, kind: Option<&Kind>) -> String {
+    let (id, _) = split_seed(id);
     match kind {
         Some(kind) => format!("stage `{id}` ({})", kind.name),
         None => format!("stage `{id}`"),
@@ -72,7 +75,7 @@ fn describe(id: &str, kind: Option<&Kind>) -> String {
 
 /// Checks everything above the stages; `None` if the name is missing or wrong.
 pub(super) fn header(root: &Node, problems: &mut Problems) -> Option<Header> {
-    const KEYS: [&str; 6] = ["name", "title", "description", "seed", "stage", "matrix"];
+    const KEYS: [&str; 7] = ["name", "title", "description", "seed", "seeds", "stage", "matrix"];
     let mut header =
         Header { name: String::new(), title: None, description: None, seed: DEFAULT_SEED };
     for entry in root.entries().unwrap_or_default() {
@@ -144,7 +147,7 @@ fn stage(entry: &Entry, kinds: &'static [&'static Kind], problems: &mut Problems
         params: Map::new(),
         inputs: Vec::new(),
     };
-    if !is_name(&draft.id) {
+    if !is_name(split_seed(&draft.id).0) {
         bad_name("stage name", &draft.id, &draft.origin, problems);
     }
     if entry.node.entries().is_none() {

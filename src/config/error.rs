@@ -110,11 +110,16 @@ impl<'a> Problems<'a> {
         self.found.is_empty()
     }
 
-    /// Sorted by place, so that a reader can work from top to bottom.
+    /// Sorted by place, so that a reader can work from top to bottom; each once.
     pub(super) fn into_error(mut self) -> ConfigError {
         self.found.sort_by(|a, b| a.place.cmp(&b.place));
-        self.found.dedup();
-        ConfigError { problems: self.found }
+        let mut problems: Vec<Problem> = Vec::with_capacity(self.found.len());
+        for problem in self.found {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        ConfigError { problems }
     }
 
     fn place(&self, origin: &Origin) -> Place {

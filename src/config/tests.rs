@@ -2,6 +2,7 @@
 
 mod matrix;
 mod search;
+mod seeds;
 
 use serde_json::{Map, Value, json};
 
