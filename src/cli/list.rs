@@ -87,6 +87,7 @@ fn field_json(kind: &Kind, field: &Field) -> serde_json::Value {
         Accepts::WordOrInteger { words, min } => json!({ "words": words, "integer_from": min }),
         Accepts::Choice(words) => json!({ "words": words }),
         Accepts::ChoiceOf(words) => json!({ "words": words() }),
+        Accepts::NameOrFile { names, .. } => json!({ "words": names(), "file": "toml" }),
         Accepts::Text => json!("text"),
         Accepts::Table(fields) => json!({
             "table": fields.iter().map(|field| field_json(kind, field)).collect::<Vec<_>>()

@@ -6,7 +6,7 @@ use super::error::{Origin, Problems};
 use super::nearest::{hint, quoted};
 use super::seeds::split_seed;
 use super::tree::{Entry, Node, Shape};
-use super::{Cell, DEFAULT_SEED, StageSpec, space, values};
+use super::{Cell, DEFAULT_SEED, StageSpec, file, space, values};
 use crate::stage::{Accepts, Field, InputSpec, Kind};
 
 /// Keys of a stage that every kind has.
@@ -220,6 +220,9 @@ fn params(
             }
             (Accepts::Table(fields), Some(entry)) if entry.node.entries().is_some() => {
                 table(fields, field.name, &subject, &entry.node, problems)
+            }
+            (Accepts::NameOrFile { check, .. }, Some(entry)) if file::is_file(&entry.node) => {
+                file::read(*check, field.name, &subject, &entry.node, problems)
             }
             (_, Some(entry)) => checked(field, field.name, &subject, &entry.node, problems),
             (_, None) => {

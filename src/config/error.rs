@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 
 /// Every mistake of a pipeline file and of the overrides on the command line; never empty.
 ///
@@ -104,6 +105,11 @@ impl<'a> Problems<'a> {
     pub(super) fn add(&mut self, origin: &Origin, message: String, hint: Option<String>) {
         let place = self.place(origin);
         self.found.push(Problem { message, place, hint });
+    }
+
+    /// Directory of the pipeline file; empty for one that comes with the program.
+    pub(super) fn directory(&self) -> &'a Path {
+        Path::new(self.file).parent().unwrap_or(Path::new(""))
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -9,6 +9,7 @@
 
 mod check;
 mod error;
+mod file;
 mod link;
 mod matrix;
 mod nearest;

@@ -277,7 +277,7 @@ fn a_mistake_is_shown_with_its_line_and_the_nearest_name() {
 error: unknown parameter `epoch` of stage `a1` (cnn)
   --> demo.toml:8:3
    | epoch = 10
-  hint: did you mean `epochs`? allowed: `architecture`, `epochs`, `learning_rate`, `early_stop`, \
+  hint: did you mean `epochs`? allowed: `architecture`, `epochs`, `learning_rate`, `early_stop`, `augment`, \
          `kind`, `title`, `inputs`, `reported`, `cell`";
     assert_eq!(parse(&text).unwrap_err().to_string(), expected);
 }

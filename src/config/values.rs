@@ -29,6 +29,11 @@ pub fn allowed(accepts: &Accepts) -> String {
             let words = words();
             one_of(&words.iter().map(String::as_str).collect::<Vec<_>>())
         }
+        Accepts::NameOrFile { names, .. } => {
+            let names = names();
+            let names = one_of(&names.iter().map(String::as_str).collect::<Vec<_>>());
+            format!("{names} or the name of a file that ends in `.toml`")
+        }
         Accepts::Text => "text".to_owned(),
         Accepts::Table(fields) => {
             let names = quoted(fields.iter().map(|field| field.name));
@@ -107,6 +112,11 @@ pub(super) fn check(accepts: &Accepts, node: &Node) -> Result<Value, Option<Stri
         Accepts::ChoiceOf(words) => {
             let words = words();
             word_among(&words.iter().map(String::as_str).collect::<Vec<_>>())
+        }
+        // A file was read before, in `file`.
+        Accepts::NameOrFile { names, .. } => {
+            let names = names();
+            word_among(&names.iter().map(String::as_str).collect::<Vec<_>>())
         }
         Accepts::Text => match &node.value {
             Shape::Text(text) => Ok(Value::String(text.clone())),

@@ -104,6 +104,19 @@ pub enum NnError {
         /// Pixels that the network reads.
         expected: usize,
     },
+    /// An ensemble has no network.
+    #[error("an ensemble of no networks")]
+    NoMembers,
+    /// The networks of an ensemble are not of the same images and classes.
+    #[error("network {nth} of the ensemble tells {found}, the first tells {expected}")]
+    MembersDiffer {
+        /// Which, counted from 1.
+        nth: usize,
+        /// Classes and images of it.
+        found: String,
+        /// Those of the first.
+        expected: String,
+    },
     /// A stored network does not hold what its architecture needs.
     #[error("stored weights: {problem}")]
     Weights {
@@ -146,6 +159,9 @@ impl NnError {
             }
             NnError::BatchTooLarge { n_images, .. } => {
                 Some(format!("set `batch_size` to at most {n_images}"))
+            }
+            NnError::MembersDiffer { .. } => {
+                Some("average networks that were trained on the same data".into())
             }
             NnError::Augment(error) => error.hint(),
             NnError::NotFinite { .. } => Some("lower `learning_rate`".into()),

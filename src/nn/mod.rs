@@ -12,6 +12,7 @@
 mod architecture;
 mod augmentation;
 mod checkpoint;
+mod ensemble;
 mod error;
 mod network;
 mod ops;
@@ -22,6 +23,7 @@ mod tape;
 mod train;
 
 pub use architecture::Architecture;
+pub use ensemble::{Average, Ensemble};
 pub use error::NnError;
 pub use network::Network;
 pub use params::{Optimizer, TrainParams};

@@ -3,11 +3,13 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::architecture::{ArchitectureParam, check};
 use super::{
     Accepts, Artifact, ArtifactType, Condition, Context, Field, FittedModel, InputSpec, Inputs,
-    Kind, Output, Stage, StageError, TRANSFORMS, TrainedNetwork, measure, test_digest, typed,
+    Kind, Output, Stage, StageError, TRANSFORMS, TrainedNetwork, argmax_rows, measure, test_digest,
+    typed,
 };
-use crate::data::{Labels, Transforms};
+use crate::data::Transforms;
 use crate::nn::{self, Architecture, Optimizer, TrainParams};
 
 /// The kind.
@@ -26,8 +28,8 @@ pub static CNN: Kind = Kind {
     fields: &[
         Field {
             name: "architecture",
-            doc: "layers, by the name of a published network",
-            accepts: Accepts::ChoiceOf(Architecture::names),
+            doc: "layers, by the name of a published network or in a file of your own, `NAME.toml`",
+            accepts: Accepts::NameOrFile { names: Architecture::names, check },
             default: None,
             read_if: None,
         },
@@ -96,7 +98,7 @@ pub static CNN: Kind = Kind {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CnnStage {
-    architecture: String,
+    architecture: ArchitectureParam,
     epochs: usize,
     batch_size: usize,
     optimizer: String,
@@ -133,7 +135,7 @@ impl CnnStage {
 impl Stage for CnnStage {
     fn run(&self, inputs: &Inputs, context: &Context) -> Result<Output, StageError> {
         let data = inputs.one("data").artifact.dataset();
-        let architecture = Architecture::named(&self.architecture)?;
+        let architecture = self.architecture.read()?;
         let (trained, fit) = measure(|| {
             nn::train(
                 &architecture,
@@ -149,7 +151,7 @@ impl Stage for CnnStage {
         let scores = scores?;
         let n_parameters = trained.network.n_parameters();
         let details = json!({
-            "architecture": self.architecture,
+            "architecture": architecture.name(),
             "n_parameters": n_parameters,
             "epochs": trained.history.len(),
             "best_epoch": trained.best_epoch,
@@ -186,16 +188,4 @@ impl Stage for CnnStage {
             notes: super::object(notes),
         })
     }
-}
-
-/// Column of the largest value of each row; the first of equals.
-fn argmax_rows(scores: &ndarray::Array2<f32>) -> Labels {
-    scores
-        .rows()
-        .into_iter()
-        .map(|row| {
-            (1..row.len())
-                .fold(0, |best, column| if row[column] > row[best] { column } else { best })
-        })
-        .collect()
 }
