@@ -4,23 +4,42 @@
 //! title = "CNN, one 3x3 convolution"
 //!
 //! [[layer]]
-//! kind = "conv"      # filters, kernel (side), padding = "valid" (default) or "same"; stride 1
-//! filters = 32
+//! kind = "conv"      # filters, kernel (side); padding = "valid" (default), "same" or zeros on each
+//! filters = 32       # side; stride = 1; bias = true; l1 and l2: penalties on the kernel
 //! kernel = 3
 //!
 //! [[layer]]
-//! kind = "relu"      # no parameters; so are `max_pool` (2x2, stride 2) and `flatten`
+//! kind = "relu"      # no parameters
 //!
 //! [[layer]]
-//! kind = "dropout"   # rate in [0, 1)
-//! rate = 0.25
+//! kind = "residual"  # body(x) + shortcut(x); without a shortcut, body(x) + x
+//!
+//! [[layer.body]]
+//! kind = "conv"
+//! filters = 32
+//! kernel = 3
+//! padding = "same"
 //!
 //! [[layer]]
-//! kind = "dense"     # units: a number, or "classes" for the last layer
+//! kind = "dense"     # units: a number, or "classes" for the last layer; bias, l1, l2 as `conv`
 //! units = "classes"
 //! ```
 //!
-//! Layers are named by kind and count: `conv_1`, `relu_1`, `max_pool_1`, `dense_2`.
+//! | kind | parameters |
+//! |---|---|
+//! | `normalize` | `mean`, `std`: first layer only, `(pixel / 255 - mean) / std` |
+//! | `batch_norm` | `momentum = 0.1`, `eps = 1e-5`, as PyTorch means them |
+//! | `max_pool`, `avg_pool` | `size = 2`, `stride = size` |
+//! | `global_avg_pool` | none; gives a vector |
+//! | `dropout` | `rate` in [0, 1) |
+//! | `flatten` | none; image to vector |
+//!
+//! Layers are named by kind and count over the whole file, a body before its shortcut before the
+//! `residual` itself: `conv_1`, `batch_norm_1`, `residual_1`, `dense_2`.
+
+mod layer;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +47,8 @@ use super::error::NnError;
 use crate::data::ImageShape;
 use crate::metrics::LayerRow;
 use crate::nearest::nearest;
+
+pub(super) use layer::{Flow, LayerSpec, Penalty, conv_shape, windows};
 
 /// The shipped architectures, by name.
 const SHIPPED: [(&str, &str); 8] = [
@@ -55,63 +76,20 @@ pub struct Architecture {
     layers: Vec<Layer>,
 }
 
-/// One layer with its name.
+/// One layer with its name; `body` and `shortcut` are those of a `residual`.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Layer {
     pub name: String,
     pub spec: LayerSpec,
+    pub body: Vec<Layer>,
+    pub shortcut: Vec<Layer>,
 }
 
-/// What a layer does.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum LayerSpec {
-    /// Convolution of stride 1 with a square kernel.
-    Conv {
-        filters: usize,
-        kernel: usize,
-        #[serde(default)]
-        padding: Padding,
-    },
-    /// `max(x, 0)`.
-    Relu {},
-    /// Maximum over 2x2 windows, stride 2.
-    MaxPool {},
-    /// While training, zeroes a share `rate` of the values and scales the others up.
-    Dropout { rate: f64 },
-    /// Image to vector; height, width, channel order.
-    Flatten {},
-    /// Fully connected.
-    Dense { units: Units },
-}
-
-/// Border of a convolution.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Padding {
-    /// No border: the output is smaller by `kernel - 1`.
-    #[default]
-    Valid,
-    /// A border of zeros keeps the size; an odd remainder goes to the end.
-    Same,
-}
-
-/// Size of a dense layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Units {
-    /// This many.
-    Count(usize),
-    /// As many as the data have classes.
-    Word(ClassesWord),
-}
-
-/// The word `classes`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum ClassesWord {
-    /// As many units as classes.
-    Classes,
+/// A layer with what enters and what leaves it.
+pub(super) struct Traced<'a> {
+    pub layer: &'a Layer,
+    pub input: Flow,
+    pub output: Flow,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -121,36 +99,29 @@ struct File {
     layer: Vec<LayerSpec>,
 }
 
-/// Shape of what flows between two layers, without the batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flow {
-    Image(ImageShape),
-    Vector(usize),
-}
-
-impl Flow {
-    pub fn n_values(&self) -> usize {
-        match self {
-            Flow::Image(shape) => shape.n_pixels(),
-            Flow::Vector(n) => *n,
-        }
-    }
-
-    /// As summaries print it: channels, height, width; or features.
-    fn dims(&self) -> Vec<usize> {
-        match self {
-            Flow::Image(shape) => vec![shape.channels, shape.height, shape.width],
-            Flow::Vector(n) => vec![*n],
-        }
-    }
-
-    fn describe(&self) -> String {
-        match self {
-            Flow::Image(shape) => {
-                format!("{}x{} pixels of {} channels", shape.height, shape.width, shape.channels)
+impl Layer {
+    /// Names `specs`, counting on in `counts`.
+    fn list(
+        specs: &[LayerSpec],
+        counts: &mut BTreeMap<&'static str, usize>,
+    ) -> Result<Vec<Layer>, String> {
+        let mut layers = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let (body, shortcut) = match spec {
+                LayerSpec::Residual { body, shortcut } => {
+                    (Layer::list(body, counts)?, Layer::list(shortcut, counts)?)
+                }
+                _ => (Vec::new(), Vec::new()),
+            };
+            let count = counts.entry(spec.kind()).or_insert(0usize);
+            *count += 1;
+            let name = format!("{}_{count}", spec.kind());
+            if let Some(problem) = spec.problem() {
+                return Err(format!("layer `{name}`: {problem}"));
             }
-            Flow::Vector(n) => format!("a vector of {n} values"),
+            layers.push(Layer { name, spec: spec.clone(), body, shortcut });
         }
+        Ok(layers)
     }
 }
 
@@ -182,18 +153,8 @@ impl Architecture {
     pub fn parse(name: &str, text: &str) -> Result<Self, NnError> {
         let syntax = |message: String| NnError::Syntax { name: name.to_owned(), message };
         let file: File = toml::from_str(text).map_err(|error| syntax(error.to_string()))?;
-        let mut counts = std::collections::BTreeMap::new();
-        let mut layers = Vec::with_capacity(file.layer.len());
-        for spec in file.layer {
-            let count = counts.entry(spec.kind()).or_insert(0usize);
-            *count += 1;
-            let layer = Layer { name: format!("{}_{count}", spec.kind()), spec };
-            if let Some(problem) = spec.problem() {
-                return Err(syntax(format!("layer `{}`: {problem}", layer.name)));
-            }
-            layers.push(layer);
-        }
-        if !matches!(layers.last().map(|layer| layer.spec), Some(LayerSpec::Dense { .. })) {
+        let layers = Layer::list(&file.layer, &mut BTreeMap::new()).map_err(syntax)?;
+        if !matches!(layers.last().map(|layer| &layer.spec), Some(LayerSpec::Dense { .. })) {
             return Err(syntax(
                 "the last layer must be `dense`: it gives one score per class".into(),
             ));
@@ -217,7 +178,7 @@ impl Architecture {
 
     /// The text that [`Architecture::parse`] reads.
     pub(super) fn to_toml(&self) -> Result<String, NnError> {
-        let layer = self.layers.iter().map(|layer| layer.spec).collect();
+        let layer = self.layers.iter().map(|layer| layer.spec.clone()).collect();
         toml::to_string(&File { title: self.title.clone(), layer }).map_err(|error| {
             NnError::Syntax { name: self.name.clone(), message: error.to_string() }
         })
@@ -228,30 +189,10 @@ impl Architecture {
     /// # Errors
     /// [`NnError::Shape`] as [`Architecture::check`].
     pub fn summary(&self, shape: ImageShape, n_classes: usize) -> Result<Vec<LayerRow>, NnError> {
-        let flows = self.flows(shape, n_classes)?;
-        let rows = self.layers.iter().zip(flows.windows(2)).map(|(layer, flow)| {
-            let kind = match layer.spec {
-                LayerSpec::Conv { kernel, .. } => format!("Conv2d {kernel}x{kernel}"),
-                LayerSpec::Relu {} => "ReLU".to_owned(),
-                LayerSpec::MaxPool {} => "MaxPool2d 2x2".to_owned(),
-                LayerSpec::Dropout { rate } => format!("Dropout {rate}"),
-                LayerSpec::Flatten {} => "Flatten".to_owned(),
-                LayerSpec::Dense { .. } => "Dense".to_owned(),
-            };
-            let n_parameters = match (layer.spec, flow[0]) {
-                (LayerSpec::Conv { filters, kernel, .. }, Flow::Image(image)) => {
-                    (kernel * kernel * image.channels + 1) * filters
-                }
-                (LayerSpec::Dense { units }, flow) => {
-                    (flow.n_values() + 1) * units.resolve(n_classes)
-                }
-                _ => 0,
-            };
-            LayerRow {
-                layer: format!("{} ({kind})", layer.name),
-                output_shape: flow[1].dims(),
-                n_parameters,
-            }
+        let rows = self.trace(shape, n_classes)?.into_iter().map(|traced| LayerRow {
+            layer: format!("{} ({})", traced.layer.name, traced.layer.spec.describe()),
+            output_shape: traced.output.dims(),
+            n_parameters: traced.layer.spec.n_parameters(traced.input, n_classes),
         });
         Ok(rows.collect())
     }
@@ -261,14 +202,15 @@ impl Architecture {
     /// # Errors
     /// [`NnError::Shape`]: which layer, what arrives, what it needs.
     pub fn check(&self, shape: ImageShape, n_classes: usize) -> Result<(), NnError> {
-        self.flows(shape, n_classes).map(|_| ())
+        self.trace(shape, n_classes).map(|_| ())
     }
 
     /// The layer that `layer` names or stands for.
     pub(super) fn resolve(&self, layer: &str) -> Result<String, NnError> {
-        let names: Vec<&str> = self.layers.iter().map(|layer| layer.name.as_str()).collect();
+        let mut names: Vec<&str> = Vec::new();
+        collect_names(&self.layers, &mut names);
         let found = match layer {
-            PENULTIMATE => names.len().checked_sub(2).map(|i| names[i]),
+            PENULTIMATE => self.layers.len().checked_sub(2).map(|i| self.layers[i].name.as_str()),
             LAST_POOL => names.iter().rev().find(|name| name.starts_with("max_pool_")).copied(),
             name => names.iter().find(|known| **known == name).copied(),
         };
@@ -297,25 +239,19 @@ impl Architecture {
         n_classes: usize,
     ) -> Result<usize, NnError> {
         let name = self.resolve(layer)?;
-        let flows = self.flows(shape, n_classes)?;
-        let mut outputs = self.layers.iter().zip(flows.iter().skip(1));
-        let output = outputs.find(|(layer, _)| layer.name == name);
-        Ok(output.map_or(0, |(_, flow)| flow.n_values()))
+        let traced = self.trace(shape, n_classes)?;
+        let found = traced.iter().find(|traced| traced.layer.name == name);
+        Ok(found.map_or(0, |traced| traced.output.n_values()))
     }
 
-    /// What enters each layer, and last what leaves the network.
-    pub(super) fn flows(&self, shape: ImageShape, n_classes: usize) -> Result<Vec<Flow>, NnError> {
-        let mut flows = vec![Flow::Image(shape)];
-        let mut flow = Flow::Image(shape);
-        for layer in &self.layers {
-            flow = layer.spec.output(flow, n_classes).map_err(|expected| NnError::Shape {
-                architecture: self.name.clone(),
-                layer: layer.name.clone(),
-                found: flow.describe(),
-                expected,
-            })?;
-            flows.push(flow);
-        }
+    /// Every layer with its shapes, in the order of their names.
+    pub(super) fn trace(
+        &self,
+        shape: ImageShape,
+        n_classes: usize,
+    ) -> Result<Vec<Traced<'_>>, NnError> {
+        let mut traced = Vec::new();
+        let flow = self.trace_list(&self.layers, Flow::Image(shape), n_classes, &mut traced)?;
         if flow != Flow::Vector(n_classes) {
             return Err(NnError::Shape {
                 architecture: self.name.clone(),
@@ -324,83 +260,53 @@ impl Architecture {
                 expected: format!("one value for each of {n_classes} classes"),
             });
         }
-        Ok(flows)
-    }
-}
-
-impl Units {
-    pub fn resolve(&self, n_classes: usize) -> usize {
-        match self {
-            Units::Count(count) => *count,
-            Units::Word(ClassesWord::Classes) => n_classes,
-        }
-    }
-}
-
-impl LayerSpec {
-    fn kind(&self) -> &'static str {
-        match self {
-            LayerSpec::Conv { .. } => "conv",
-            LayerSpec::Relu {} => "relu",
-            LayerSpec::MaxPool {} => "max_pool",
-            LayerSpec::Dropout { .. } => "dropout",
-            LayerSpec::Flatten {} => "flatten",
-            LayerSpec::Dense { .. } => "dense",
-        }
+        Ok(traced)
     }
 
-    /// What is wrong with the layer's own values.
-    fn problem(&self) -> Option<String> {
-        match *self {
-            LayerSpec::Conv { filters, .. } if !(1..=4096).contains(&filters) => {
-                Some(format!("`filters` is {filters}, must be 1 to 4096"))
-            }
-            LayerSpec::Conv { kernel, .. } if !(1..=31).contains(&kernel) => {
-                Some(format!("`kernel` is {kernel}, must be 1 to 31"))
-            }
-            LayerSpec::Dropout { rate } if !(0.0..1.0).contains(&rate) => {
-                Some(format!("`rate` is {rate}, must be at least 0 and below 1"))
-            }
-            LayerSpec::Dense { units: Units::Count(units) } if !(1..=65536).contains(&units) => {
-                Some(format!("`units` is {units}, must be 1 to 65536"))
-            }
-            _ => None,
-        }
-    }
-
-    /// What leaves the layer, or what it would need.
-    fn output(&self, flow: Flow, n_classes: usize) -> Result<Flow, String> {
-        match (*self, flow) {
-            (LayerSpec::Conv { filters, kernel, padding }, Flow::Image(image)) => {
-                let border = if padding == Padding::Same { kernel - 1 } else { 0 };
-                let side = |n: usize| {
-                    (n + border + 1)
-                        .checked_sub(kernel)
-                        .filter(|side| *side > 0 && n > 0)
-                        .ok_or_else(|| format!("at least {kernel}x{kernel} pixels"))
-                };
-                let (height, width) = (side(image.height)?, side(image.width)?);
-                Ok(Flow::Image(ImageShape { height, width, channels: filters }))
-            }
-            (LayerSpec::MaxPool {}, Flow::Image(image)) => {
-                let (height, width) = (image.height / 2, image.width / 2);
-                if height == 0 || width == 0 {
-                    return Err("at least 2x2 pixels".into());
+    fn trace_list<'a>(
+        &'a self,
+        layers: &'a [Layer],
+        input: Flow,
+        n_classes: usize,
+        traced: &mut Vec<Traced<'a>>,
+    ) -> Result<Flow, NnError> {
+        let mut flow = input;
+        for layer in layers {
+            let refused = |found: Flow, expected: String| NnError::Shape {
+                architecture: self.name.clone(),
+                layer: layer.name.clone(),
+                found: found.describe(),
+                expected,
+            };
+            let input = flow;
+            if matches!(layer.spec, LayerSpec::Residual { .. }) {
+                flow = self.trace_list(&layer.body, input, n_classes, traced)?;
+                let other = self.trace_list(&layer.shortcut, input, n_classes, traced)?;
+                if flow != other {
+                    let expected = format!("{} from both branches", flow.describe());
+                    return Err(refused(other, expected));
                 }
-                Ok(Flow::Image(ImageShape { height, width, channels: image.channels }))
+            } else if matches!(layer.spec, LayerSpec::Normalize { .. })
+                && !std::ptr::eq(layer, &self.layers[0])
+            {
+                return Err(refused(input, "to be the first layer".into()));
+            } else {
+                flow = layer
+                    .spec
+                    .output(input, n_classes)
+                    .map_err(|expected| refused(input, expected))?;
             }
-            (LayerSpec::Conv { .. } | LayerSpec::MaxPool {}, Flow::Vector(_)) => {
-                Err("an image; put it before `flatten`".into())
-            }
-            (LayerSpec::Flatten {}, flow) => Ok(Flow::Vector(flow.n_values())),
-            (LayerSpec::Dense { units }, Flow::Vector(_)) => {
-                Ok(Flow::Vector(units.resolve(n_classes)))
-            }
-            (LayerSpec::Dense { .. }, Flow::Image(_)) => {
-                Err("a vector; put `flatten` before it".into())
-            }
-            (LayerSpec::Relu {} | LayerSpec::Dropout { .. }, flow) => Ok(flow),
+            traced.push(Traced { layer, input, output: flow });
         }
+        Ok(flow)
+    }
+}
+
+fn collect_names<'a>(layers: &'a [Layer], names: &mut Vec<&'a str>) {
+    for layer in layers {
+        collect_names(&layer.body, names);
+        collect_names(&layer.shortcut, names);
+        names.push(&layer.name);
     }
 }
 

@@ -137,9 +137,6 @@ pub enum NnError {
     /// The user asked to stop; the last epoch's checkpoint is kept.
     #[error("interrupted")]
     Interrupted,
-    /// A tensor operation failed: a broken contract inside this room.
-    #[error("tensor operation: {0}")]
-    Candle(#[from] candle_core::Error),
 }
 
 impl NnError {

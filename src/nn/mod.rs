@@ -1,11 +1,11 @@
 //! Convolutional networks: described in TOML, trained on a CPU, read for features.
 //!
-//! candle holds the tensors and the custom operations; it lives in this room alone. Its own
-//! convolution, pooling, random generator and optimisers are not used (`ops/tests.rs` pins why).
+//! The operations, forward and backward, are ours on plain memory: candle's convolution, pooling,
+//! random generator and optimisers are slow, wrong or unseeded on a CPU (`ops/tests.rs` pins it).
 //!
 //! ```text
 //! Architecture (layers, TOML) ─▶ plan (layers fused into steps, shapes, parameters)
-//! plan + weights ─▶ tape (forward, backward) ─▶ optimizer ─▶ train (epochs, checkpoints)
+//! plan + weights ─▶ tape (forward, backward on ops) ─▶ optimizer ─▶ train (epochs, checkpoints)
 //!                                                         └▶ Network (scores, features, file)
 //! ```
 

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use candle_core::{Device, Tensor};
 use ndarray::{Array2, ArrayD, ArrayView2, IxDyn};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -10,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::architecture::Architecture;
 use super::augmentation::{Augmentation, Changed};
 use super::error::NnError;
-use super::ops::{Buffers, matrix, softmax, with_values};
-use super::plan::Plan;
-use super::tape;
+use super::ops::{Buffers, softmax};
+use super::plan::{Fusion, PixelScale, Plan};
+use super::tape::{self, Weights};
 use crate::data::{ImageShape, TensorFile};
 use crate::kernels::Cpu;
 use crate::kernels::nn::elementwise;
@@ -30,7 +29,7 @@ pub struct Network {
     shape: ImageShape,
     n_classes: usize,
     plan: Plan,
-    weights: Vec<Tensor>,
+    weights: Weights,
 }
 
 /// The document of a stored network.
@@ -47,9 +46,9 @@ impl Network {
         architecture: &Architecture,
         shape: ImageShape,
         n_classes: usize,
-        weights: Vec<Tensor>,
+        weights: Weights,
     ) -> Result<Self, NnError> {
-        let plan = Plan::new(architecture, shape, n_classes, true)?;
+        let plan = Plan::new(architecture, shape, n_classes, Fusion::Inference)?;
         Ok(Network { architecture: architecture.clone(), shape, n_classes, plan, weights })
     }
 
@@ -70,7 +69,8 @@ impl Network {
 
     /// Trainable values.
     pub fn n_parameters(&self) -> usize {
-        self.plan.parameters.iter().map(|parameter| parameter.n_values()).sum()
+        let trained = self.plan.parameters.iter().filter(|parameter| parameter.is_trained);
+        trained.map(|parameter| parameter.n_values()).sum()
     }
 
     /// Scores before the softmax, `[n_images, n_classes]`, of images `[n_images, n_pixels]`.
@@ -106,35 +106,31 @@ impl Network {
         layer: &str,
     ) -> Result<Array2<f32>, NnError> {
         let name = self.architecture.resolve(layer)?;
-        let ends_at = |plan: &Plan| plan.steps.iter().position(|step| step.last_layer == name);
-        if let Some(last) = ends_at(&self.plan) {
-            return self.run(&self.plan, last + 1, pixels);
+        if let Some(value) = self.plan.value_of(&name) {
+            return self.run(&self.plan, value, pixels);
         }
         // The layer is inside a fused step.
-        let plan = Plan::new(&self.architecture, self.shape, self.n_classes, false)?;
-        let n_steps = ends_at(&plan).map_or(plan.steps.len(), |last| last + 1);
-        self.run(&plan, n_steps, pixels)
+        let plan = Plan::new(&self.architecture, self.shape, self.n_classes, Fusion::Off)?;
+        let value = plan.value_of(&name).unwrap_or(plan.steps.len());
+        self.run(&plan, value, pixels)
     }
 
     fn run(
         &self,
         plan: &Plan,
-        n_steps: usize,
+        value: usize,
         pixels: ArrayView2<'_, u8>,
     ) -> Result<Array2<f32>, NnError> {
         let rows: Vec<usize> = (0..pixels.nrows()).collect();
         let buffers = Buffers::default();
-        let mut out: Vec<f32> = Vec::new();
-        let mut n_values = plan.steps.get(n_steps).map_or(self.n_classes, |step| step.n_in);
+        let n_values = plan.n_values(value);
+        let mut out: Vec<f32> = Vec::with_capacity(pixels.nrows() * n_values);
         for rows in rows.chunks(N_IMAGES_PER_CHUNK) {
-            let x = images(pixels, rows, self.shape.n_pixels(), None, &buffers)?;
-            let y = rayon::scope(|_| tape::infer(plan, n_steps, &self.weights, x, &buffers))?;
-            n_values = y.dims2()?.1;
-            if out.is_empty() {
-                out.reserve_exact(pixels.nrows() * n_values);
-            }
-            with_values([&y], |[values]| out.extend_from_slice(values))?;
-            buffers.reclaim(&y)?;
+            let x = images(pixels, rows, self.shape.n_pixels(), plan.pixels, None, &buffers)?;
+            let n = rows.len();
+            let y = rayon::scope(|_| tape::infer(plan, value, &self.weights, x, n, &buffers));
+            out.extend_from_slice(&y);
+            buffers.keep_floats(y);
         }
         let n_found = out.len();
         Array2::from_shape_vec((pixels.nrows(), n_values), out).map_err(|_| {
@@ -164,25 +160,26 @@ impl Network {
         let document: Document = serde_json::from_value(std::mem::take(&mut file.document))
             .map_err(|error| NnError::Weights { problem: error.to_string() })?;
         let architecture = Architecture::parse(&document.architecture, &document.layers)?;
-        let plan = Plan::new(&architecture, document.shape, document.n_classes, true)?;
+        let plan = Plan::new(&architecture, document.shape, document.n_classes, Fusion::Inference)?;
         let weights = take_weights(&mut file, "", &plan)?;
         Network::new(&architecture, document.shape, document.n_classes, weights)
     }
 }
 
-/// The images at `rows`, changed if they are to be, divided by 255, `[rows.len(), n_pixels]`.
+/// The images at `rows`, changed if they are to be, scaled, `[rows.len(), n_pixels]`.
 pub(super) fn images(
     pixels: ArrayView2<'_, u8>,
     rows: &[usize],
     n_pixels: usize,
+    scale: PixelScale,
     augmentation: Option<&Augmentation>,
     buffers: &Buffers,
-) -> Result<Tensor, NnError> {
+) -> Result<Vec<f32>, NnError> {
     if pixels.ncols() != n_pixels {
         return Err(NnError::PixelCount { found: pixels.ncols(), expected: n_pixels });
     }
     let mut values = buffers.floats(rows.len() * n_pixels);
-    let level = Cpu::detect();
+    let (level, mean, std) = (Cpu::detect(), scale.mean as f32, scale.std as f32);
     values
         .par_chunks_mut(N_IMAGES_PER_SCALING * n_pixels)
         .zip(rows.par_chunks(N_IMAGES_PER_SCALING))
@@ -195,10 +192,10 @@ pub(super) fn images(
                     Some(augmentation) => augmentation.change(row, &image, &mut changed),
                     None => &*image,
                 };
-                elementwise::scale_pixels(level, image, values);
+                elementwise::scale_pixels(level, image, mean, std, values);
             }
         });
-    Ok(matrix(values, rows.len(), n_pixels)?)
+    Ok(values)
 }
 
 /// Adds a copy of every parameter to `file`, under `prefix` and its name.
@@ -206,11 +203,10 @@ pub(super) fn insert_weights(
     file: &mut TensorFile<'_>,
     prefix: &str,
     plan: &Plan,
-    weights: &[Tensor],
+    weights: &Weights,
 ) {
     for (parameter, weights) in plan.parameters.iter().zip(weights) {
-        let values = with_values([weights], |[values]| values.to_vec()).unwrap_or_default();
-        if let Ok(values) = ArrayD::from_shape_vec(IxDyn(&parameter.shape), values) {
+        if let Ok(values) = ArrayD::from_shape_vec(IxDyn(&parameter.shape), weights.clone()) {
             file.insert_f32(&format!("{prefix}{}", parameter.name), values);
         }
     }
@@ -221,7 +217,7 @@ pub(super) fn take_weights(
     file: &mut TensorFile<'static>,
     prefix: &str,
     plan: &Plan,
-) -> Result<Vec<Tensor>, NnError> {
+) -> Result<Weights, NnError> {
     plan.parameters
         .iter()
         .map(|parameter| {
@@ -237,7 +233,7 @@ pub(super) fn take_weights(
                 });
             }
             let (values, _) = values.into_raw_vec_and_offset();
-            Ok(Tensor::from_vec(values, parameter.shape.as_slice(), &Device::Cpu)?)
+            Ok(values)
         })
         .collect()
 }

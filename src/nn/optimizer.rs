@@ -1,12 +1,9 @@
 //! Steps of gradient descent on the weights, in place, with a state that can be saved.
 
-use std::sync::Mutex;
-
-use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor};
 use rayon::prelude::*;
 
-use super::ops::with_values;
 use super::params::{Optimizer, TrainParams};
+use super::tape::Weights;
 use crate::kernels::Cpu;
 use crate::kernels::nn::adam::{AdamStep, SgdStep, adam, sgd};
 
@@ -34,20 +31,23 @@ impl State {
         State { n_steps: 0, v: m.clone(), m }
     }
 
-    /// Takes one step.
-    pub fn step(
-        &mut self,
-        params: &TrainParams,
-        weights: &[Tensor],
-        grads: &[Tensor],
-    ) -> Result<()> {
+    /// Takes one step on the weights that have a gradient.
+    pub fn step(&mut self, params: &TrainParams, weights: &mut Weights, grads: &Weights) {
         self.n_steps += 1;
         let rule = Rule::new(params, self.n_steps);
-        let moments = self.m.iter_mut().zip(self.v.iter_mut());
-        for ((weights, grad), moments) in weights.iter().zip(grads).zip(moments) {
-            weights.inplace_op1(&Step { rule, grad, moments: Mutex::new(moments) })?;
+        let level = Cpu::detect();
+        let moments = self.m.iter_mut().zip(&mut self.v);
+        for ((weights, grad), (m, v)) in weights.iter_mut().zip(grads).zip(moments) {
+            weights
+                .par_chunks_mut(N_PER_TASK)
+                .zip(grad.par_chunks(N_PER_TASK))
+                .zip(m.par_chunks_mut(N_PER_TASK))
+                .zip(v.par_chunks_mut(N_PER_TASK))
+                .for_each(|(((weights, grad), m), v)| match rule {
+                    Rule::Adam(step) => adam(level, step, weights, grad, m, v),
+                    Rule::Sgd(step) => sgd(level, step, weights, grad, m),
+                });
         }
-        Ok(())
     }
 }
 
@@ -77,40 +77,6 @@ impl Rule {
             root_correction2: correction(BETA2).sqrt() as f32,
             l2: if is_decoupled { 0.0 } else { decay as f32 },
             shrink: if is_decoupled { (1.0 - learning_rate * decay) as f32 } else { 1.0 },
-        })
-    }
-}
-
-/// One parameter's step, in place.
-struct Step<'a> {
-    rule: Rule,
-    grad: &'a Tensor,
-    moments: Mutex<(&'a mut Vec<f32>, &'a mut Vec<f32>)>,
-}
-
-impl InplaceOp1 for Step<'_> {
-    fn name(&self) -> &'static str {
-        "optimizer_step"
-    }
-
-    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
-        let (CpuStorage::F32(weights), Some((from, to))) = (storage, layout.contiguous_offsets())
-        else {
-            return Err(candle_core::Error::Msg("weights are not contiguous f32".into()));
-        };
-        let level = Cpu::detect();
-        let mut moments = super::ops::lock(&self.moments);
-        let (m, v) = &mut *moments;
-        with_values([self.grad], |[grad]| {
-            weights[from..to]
-                .par_chunks_mut(N_PER_TASK)
-                .zip(grad.par_chunks(N_PER_TASK))
-                .zip(m.par_chunks_mut(N_PER_TASK))
-                .zip(v.par_chunks_mut(N_PER_TASK))
-                .for_each(|(((weights, grad), m), v)| match self.rule {
-                    Rule::Adam(step) => adam(level, step, weights, grad, m, v),
-                    Rule::Sgd(step) => sgd(level, step, weights, grad, m),
-                });
         })
     }
 }

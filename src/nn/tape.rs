@@ -1,15 +1,14 @@
 //! Runs a plan forward, and backward over what was recorded.
-//!
-//! The backward sweep calls the `bwd` of each operation itself, last to first. candle's own
-//! `backward()` gives the same gradients (tested) but adds every one to a fresh tensor of zeros:
-//! for the 5,408 inputs of a3's first dense layer that is 33 MB of traffic per batch of 512.
 
-use std::sync::Arc;
+use super::ops::conv::{self, Conv, Seen};
+use super::ops::dense::Dense;
+use super::ops::norm::{BatchNorm, Statistics};
+use super::ops::{Buffers, cross_entropy, dropout, elementwise};
+use super::plan::{Norm, Operation, Plan, Step};
+use crate::kernels::nn::im2col::ConvShape;
 
-use candle_core::{CustomOp1, CustomOp3, Result, Tensor};
-
-use super::ops::{Buffers, Conv, Dense, Dropout, MaxPool, Relu};
-use super::plan::{Operation, Plan};
+/// Numbers of every parameter of a plan, in its order.
+pub type Weights = Vec<Vec<f32>>;
 
 /// Draws of dropout belong to this step of training.
 #[derive(Clone, Copy)]
@@ -19,140 +18,333 @@ pub struct Moment {
     pub batch: usize,
 }
 
-/// One operation as it ran.
-struct Record {
-    operation: Recorded,
-    x: Tensor,
-    y: Tensor,
-    needs_input_grad: bool,
+/// What an operation keeps for its backward pass.
+enum Saved {
+    Nothing,
+    /// Winners of a pooling, or which values dropout kept.
+    Bytes(Vec<u8>),
+    Statistics(Statistics),
 }
 
-enum Recorded {
-    One(Arc<Box<dyn CustomOp1 + Send + Sync>>),
-    Three(Arc<Box<dyn CustomOp3 + Send + Sync>>, usize),
+/// Loss and gradients of one batch.
+pub struct Gradients {
+    /// Sum of the losses of the images.
+    pub loss_sum: f64,
+    /// Images labelled right before the step.
+    pub n_right: usize,
+    /// One per parameter, empty where nothing is trained.
+    pub grads: Weights,
+    /// New values of parameters that the forward pass moves, by position.
+    pub running: Vec<(usize, Vec<f32>)>,
 }
 
-/// The operations of one forward pass.
-pub struct Tape {
-    records: Vec<Record>,
-    buffers: Buffers,
-}
-
-impl Tape {
-    /// Runs `plan` on `x` (`[n_images, n_values]`) while training; returns scores and the tape.
-    pub fn record(
-        plan: &Plan,
-        weights: &[Tensor],
-        x: Tensor,
-        moment: Moment,
-        buffers: &Buffers,
-    ) -> Result<(Tensor, Tape)> {
-        let mut tape = Tape { records: Vec::new(), buffers: buffers.clone() };
-        let mut x = x;
-        for (position, step) in plan.steps.iter().enumerate() {
-            let Some(operation) = operation(plan, position, x.dims()[0], Some(moment), buffers)
-            else {
-                continue;
-            };
-            let y = apply(&operation, &x, weights)?;
-            let needs_input_grad = step.needs_input_grad;
-            tape.records.push(Record { operation, x, y: y.clone(), needs_input_grad });
-            x = y;
-        }
-        Ok((x, tape))
+/// Runs one batch forward and backward. The loss is the mean over the batch, with the label
+/// smoothing of [`cross_entropy`].
+pub fn gradients(
+    plan: &Plan,
+    weights: &Weights,
+    x: Vec<f32>,
+    labels: &[usize],
+    smoothing: f64,
+    moment: Moment,
+    buffers: &Buffers,
+) -> Gradients {
+    let run = Run { plan, weights, n: labels.len(), moment: Some(moment), buffers };
+    let mut values = vec![x];
+    let mut saved = Vec::with_capacity(plan.steps.len());
+    for step in &plan.steps {
+        let (value, kept) = run.forward(step, &values[step.input], &values);
+        values.push(value);
+        saved.push(kept);
     }
-
-    /// Gradients of every parameter, given the gradient of the scores.
-    pub fn backward(self, weights: &[Tensor], grad: Tensor) -> Result<Vec<Tensor>> {
-        let mut grads: Vec<Option<Tensor>> = vec![None; weights.len()];
-        let (mut grad, mut first_x) = (grad, None);
-        for record in self.records.into_iter().rev() {
-            let Record { operation, x, y, needs_input_grad } = record;
-            let input_grad = match &operation {
-                Recorded::One(op) if needs_input_grad => op.bwd(&x, &y, &grad)?,
-                Recorded::One(_) => None,
-                Recorded::Three(op, parameter) => {
-                    let (kernel, bias) = (&weights[*parameter], &weights[*parameter + 1]);
-                    let (x_grad, kernel_grad, bias_grad) = op.bwd(&x, kernel, bias, &y, &grad)?;
-                    (grads[*parameter], grads[*parameter + 1]) = (kernel_grad, bias_grad);
-                    x_grad
-                }
-            };
-            // `x` is the output of the record before, or the batch itself: reclaimed in its turn.
-            self.buffers.reclaim(&y)?;
-            self.buffers.reclaim(&grad)?;
-            first_x = Some(x);
-            match input_grad {
-                Some(input_grad) => grad = input_grad,
-                None => break,
-            }
-        }
-        if let Some(x) = first_x {
-            self.buffers.reclaim(&x)?;
-        }
-        let absent = || candle_core::Error::Msg("a parameter has no gradient".into());
-        grads.into_iter().map(|grad| grad.ok_or_else(absent)).collect()
-    }
+    let scores = values.last().map(Vec::as_slice).unwrap_or_default();
+    let loss = cross_entropy(scores, labels, smoothing);
+    let running = run.running(&saved);
+    let grads = run.backward(values, saved, loss.gradient);
+    Gradients { loss_sum: loss.sum, n_right: loss.n_right, grads, running }
 }
 
-/// Runs the first `n_steps` steps of `plan` on `x` without recording; `x`'s memory is reused.
+/// Runs `plan` on `n` images without recording, up to `value`.
 pub fn infer(
     plan: &Plan,
-    n_steps: usize,
-    weights: &[Tensor],
-    x: Tensor,
+    value: usize,
+    weights: &Weights,
+    x: Vec<f32>,
+    n: usize,
     buffers: &Buffers,
-) -> Result<Tensor> {
-    let mut x = x;
-    for position in 0..n_steps {
-        if let Some(operation) = operation(plan, position, x.dims()[0], None, buffers) {
-            let y = apply(&operation, &x, weights)?;
-            buffers.reclaim(&x)?;
-            x = y;
+) -> Vec<f32> {
+    let run = Run { plan, weights, n, moment: None, buffers };
+    let last_reads = plan.last_reads();
+    let mut values = vec![x];
+    for (position, step) in plan.steps[..value].iter().enumerate() {
+        let (y, kept) = match step.operation {
+            // Nothing is dropped: the value moves on.
+            Operation::Dropout { .. } if last_reads[step.input] == Some(position) => {
+                (std::mem::take(&mut values[step.input]), Saved::Nothing)
+            }
+            _ => run.forward(step, &values[step.input], &values),
+        };
+        run.release(kept);
+        values.push(y);
+        for (read, last) in last_reads.iter().enumerate().take(values.len() - 1) {
+            if *last == Some(position) {
+                buffers.keep_floats(std::mem::take(&mut values[read]));
+            }
         }
     }
-    Ok(x)
+    values.pop().unwrap_or_default()
 }
 
-/// The operation of a step; none if it changes nothing. `moment` is given while training.
-fn operation(
-    plan: &Plan,
-    position: usize,
-    n_images: usize,
+struct Run<'a> {
+    plan: &'a Plan,
+    weights: &'a Weights,
+    n: usize,
+    /// None outside training.
     moment: Option<Moment>,
-    buffers: &Buffers,
-) -> Option<Recorded> {
-    let step = &plan.steps[position];
-    let needs_input_grad = step.needs_input_grad;
-    Some(match step.operation {
-        Operation::Conv { shape, relu, pool, parameter } => {
-            let conv = Conv::new(shape, relu, pool, needs_input_grad, buffers);
-            Recorded::Three(Arc::new(Box::new(conv)), parameter)
-        }
-        Operation::Dense { relu, parameter } => {
-            let dense = Dense { relu, needs_input_grad, buffers: buffers.clone() };
-            Recorded::Three(Arc::new(Box::new(dense)), parameter)
-        }
-        Operation::Relu => Recorded::One(Arc::new(Box::new(Relu { buffers: buffers.clone() }))),
-        Operation::MaxPool { shape } => {
-            Recorded::One(Arc::new(Box::new(MaxPool::new(shape, buffers))))
-        }
-        Operation::Dropout { rate } => {
-            let Moment { seed, epoch, batch } = moment?;
-            let purpose = format!("{} {epoch} {batch}", step.last_layer);
-            let n = n_images * step.n_in;
-            let dropout = Dropout::new(n, rate, seed, &purpose, buffers);
-            Recorded::One(Arc::new(Box::new(dropout)))
-        }
-        Operation::Flatten => return None,
-    })
+    buffers: &'a Buffers,
 }
 
-fn apply(operation: &Recorded, x: &Tensor, weights: &[Tensor]) -> Result<Tensor> {
-    match operation {
-        Recorded::One(op) => x.apply_op1_arc(Arc::clone(op)),
-        Recorded::Three(op, parameter) => {
-            x.apply_op3_arc(&weights[*parameter], &weights[*parameter + 1], Arc::clone(op))
+impl Run<'_> {
+    /// The kernel at `parameter`, and the bias after it if there is one.
+    fn kernel(&self, parameter: usize, bias: bool) -> (&[f32], Option<&[f32]>) {
+        (&self.weights[parameter], bias.then(|| self.weights[parameter + 1].as_slice()))
+    }
+
+    fn batch_norm(&self, norm: Norm, relu: bool) -> BatchNorm<'_> {
+        BatchNorm {
+            weight: &self.weights[norm.parameter],
+            bias: &self.weights[norm.parameter + 1],
+            eps: norm.eps,
+            relu,
+            buffers: self.buffers,
         }
     }
+
+    fn running_statistics(&self, norm: Norm) -> Statistics {
+        Statistics {
+            mean: self.weights[norm.parameter + 2].clone(),
+            variance: self.weights[norm.parameter + 3].clone(),
+        }
+    }
+
+    /// Kernel and bias with a batch normalisation after them folded in.
+    fn folded(&self, kernel: &[f32], bias: Option<&[f32]>, norm: Norm) -> (Vec<f32>, Vec<f32>) {
+        let (scale, shift) = self.batch_norm(norm, false).map(&self.running_statistics(norm));
+        let n = scale.len();
+        let kernel = kernel.iter().enumerate().map(|(i, weight)| weight * scale[i % n]).collect();
+        let bias = match bias {
+            Some(bias) => (0..n).map(|i| bias[i] * scale[i] + shift[i]).collect(),
+            None => shift,
+        };
+        (kernel, bias)
+    }
+
+    fn conv(&self, step: &Step, shape: ConvShape, followers: (bool, bool)) -> Conv<'_> {
+        Conv::new(shape, followers, self.plan.learns[step.input], self.buffers)
+    }
+
+    fn dense(&self, step: &Step, relu: bool) -> Dense<'_> {
+        Dense { n_in: step.n_in, n_out: step.n_out, relu, buffers: self.buffers }
+    }
+
+    fn forward(&self, step: &Step, x: &[f32], values: &[Vec<f32>]) -> (Vec<f32>, Saved) {
+        let with_bytes = |(y, bytes): (Vec<f32>, Vec<u8>)| (y, Saved::Bytes(bytes));
+        let alone = |y: Vec<f32>| (y, Saved::Nothing);
+        match step.operation {
+            Operation::Conv { shape, bias, norm, relu, pool, parameter } => {
+                let (kernel, bias) = self.kernel(parameter, bias);
+                let conv = self.conv(step, shape, (relu, pool));
+                let conv::Output { values, winners } = match norm {
+                    None => conv.forward(x, kernel, bias, self.n),
+                    Some(norm) => {
+                        let (kernel, bias) = self.folded(kernel, bias, norm);
+                        conv.forward(x, &kernel, Some(&bias), self.n)
+                    }
+                };
+                (values, Saved::Bytes(winners))
+            }
+            Operation::Dense { bias, relu, parameter } => {
+                let (kernel, bias) = self.kernel(parameter, bias);
+                alone(self.dense(step, relu).forward(x, kernel, bias))
+            }
+            Operation::BatchNorm { norm, n_channels, relu } => {
+                let statistics = match self.moment {
+                    Some(_) => Statistics::of(x, n_channels),
+                    None => self.running_statistics(norm),
+                };
+                let y = self.batch_norm(norm, relu).forward(x, &statistics);
+                (y, Saved::Statistics(statistics))
+            }
+            Operation::Relu => alone(elementwise::relu(x, self.buffers)),
+            Operation::MaxPool { shape } => {
+                with_bytes(elementwise::max_pool(x, shape, self.buffers))
+            }
+            Operation::MaxWindows { windows } => {
+                with_bytes(elementwise::max_windows(x, &windows, self.buffers))
+            }
+            Operation::MeanWindows { windows } => {
+                alone(elementwise::mean_windows(x, &windows, self.buffers))
+            }
+            Operation::Dropout { rate } => match self.moment {
+                None => alone(x.to_vec()),
+                Some(Moment { seed, epoch, batch }) => {
+                    let purpose = format!("{} {epoch} {batch}", step.layer);
+                    with_bytes(dropout::forward(x, rate, seed, &purpose, self.buffers))
+                }
+            },
+            Operation::Add { other, relu } => {
+                alone(elementwise::add(x, &values[other], relu, self.buffers))
+            }
+        }
+    }
+
+    /// New running statistics after this batch.
+    fn running(&self, saved: &[Saved]) -> Vec<(usize, Vec<f32>)> {
+        let mut moved = Vec::new();
+        for (step, saved) in self.plan.steps.iter().zip(saved) {
+            if let (Operation::BatchNorm { norm, n_channels, .. }, Saved::Statistics(batch)) =
+                (step.operation, saved)
+            {
+                let at = norm.parameter + 2;
+                let running = [self.weights[at].as_slice(), self.weights[at + 1].as_slice()];
+                let n_rows = self.n * step.n_in / n_channels;
+                let [mean, variance] = batch.moved(running, norm.momentum, n_rows);
+                moved.extend([(at, mean), (at + 1, variance)]);
+            }
+        }
+        moved
+    }
+
+    fn backward(
+        &self,
+        mut values: Vec<Vec<f32>>,
+        mut saved: Vec<Saved>,
+        grad: Vec<f32>,
+    ) -> Weights {
+        let mut grads: Weights = vec![Vec::new(); self.weights.len()];
+        // The gradient of each value, as far as its readers have been visited.
+        let mut flowing: Vec<Vec<f32>> = vec![Vec::new(); values.len()];
+        if let Some(last) = flowing.last_mut() {
+            *last = grad;
+        }
+        for (position, step) in self.plan.steps.iter().enumerate().rev() {
+            let grad = std::mem::take(&mut flowing[position + 1]);
+            let kept = saved.pop().unwrap_or(Saved::Nothing);
+            if self.plan.learns[position + 1] {
+                let (x, y) = (&values[step.input], &values[position + 1]);
+                match self.backward_step(step, x, y, &kept, &grad, &mut grads) {
+                    Back::Input(back) => self.flow(&mut flowing, step.input, back),
+                    Back::Both(other, back) => {
+                        if self.plan.learns[other] {
+                            let mut copy = self.buffers.floats(back.len());
+                            copy.copy_from_slice(&back);
+                            self.flow(&mut flowing, other, copy);
+                        }
+                        self.flow(&mut flowing, step.input, back);
+                    }
+                    Back::Nothing => {}
+                }
+            }
+            self.buffers.keep_floats(grad);
+            self.release(kept);
+            // The values behind this step's are read by steps before it only.
+            if let Some(y) = values.pop() {
+                self.buffers.keep_floats(y);
+            }
+        }
+        values.into_iter().for_each(|x| self.buffers.keep_floats(x));
+        grads
+    }
+
+    /// Adds a gradient to that of a value.
+    fn flow(&self, flowing: &mut [Vec<f32>], value: usize, grad: Vec<f32>) {
+        if !self.plan.learns[value] {
+            return self.buffers.keep_floats(grad);
+        }
+        if flowing[value].is_empty() {
+            flowing[value] = grad;
+        } else {
+            elementwise::add_to(&grad, &mut flowing[value]);
+            self.buffers.keep_floats(grad);
+        }
+    }
+
+    fn backward_step(
+        &self,
+        step: &Step,
+        x: &[f32],
+        y: &[f32],
+        kept: &Saved,
+        grad: &[f32],
+        grads: &mut Weights,
+    ) -> Back {
+        let learns = self.plan.learns[step.input];
+        let bytes = match kept {
+            Saved::Bytes(bytes) => bytes.as_slice(),
+            _ => &[],
+        };
+        match step.operation {
+            Operation::Conv { shape, bias, relu, pool, parameter, .. } => {
+                let conv = self.conv(step, shape, (relu, pool));
+                let seen = Seen { x, y, winners: bytes, grad };
+                let found = conv.backward(seen, &self.weights[parameter], learns);
+                grads[parameter] = found.kernel;
+                if bias {
+                    grads[parameter + 1] = found.bias;
+                }
+                found.images.map_or(Back::Nothing, Back::Input)
+            }
+            Operation::Dense { bias, relu, parameter } => {
+                let dense = self.dense(step, relu);
+                let found = dense.backward((x, y, grad), &self.weights[parameter], learns);
+                grads[parameter] = found.weights;
+                if bias {
+                    grads[parameter + 1] = found.bias;
+                }
+                found.inputs.map_or(Back::Nothing, Back::Input)
+            }
+            Operation::BatchNorm { norm, relu, .. } => {
+                let Saved::Statistics(statistics) = kept else { return Back::Nothing };
+                let found = self.batch_norm(norm, relu).backward(x, statistics, grad, learns);
+                grads[norm.parameter] = found.weight;
+                grads[norm.parameter + 1] = found.bias;
+                found.rows.map_or(Back::Nothing, Back::Input)
+            }
+            Operation::Relu => Back::Input(elementwise::relu_backward(y, grad, self.buffers)),
+            Operation::MaxPool { shape } => {
+                Back::Input(elementwise::max_pool_backward(grad, bytes, shape, self.buffers))
+            }
+            Operation::MaxWindows { windows } => {
+                Back::Input(elementwise::max_windows_backward(grad, bytes, &windows, self.buffers))
+            }
+            Operation::MeanWindows { windows } => {
+                Back::Input(elementwise::mean_windows_backward(grad, &windows, self.buffers))
+            }
+            Operation::Dropout { rate } => {
+                Back::Input(dropout::backward(grad, bytes, rate, self.buffers))
+            }
+            Operation::Add { other, relu: true } => {
+                Back::Both(other, elementwise::relu_backward(y, grad, self.buffers))
+            }
+            Operation::Add { other, relu: false } => {
+                let mut copy = self.buffers.floats(grad.len());
+                copy.copy_from_slice(grad);
+                Back::Both(other, copy)
+            }
+        }
+    }
+
+    fn release(&self, saved: Saved) {
+        if let Saved::Bytes(bytes) = saved {
+            self.buffers.keep_bytes(bytes);
+        }
+    }
+}
+
+/// Where a step's gradient goes.
+enum Back {
+    Nothing,
+    Input(Vec<f32>),
+    /// To the input and to another value alike.
+    Both(usize, Vec<f32>),
 }

@@ -6,18 +6,16 @@
 use std::path::Path;
 use std::time::Instant;
 
-use candle_core::{CustomOp1, Device, Tensor};
-
 use super::architecture::Architecture;
 use super::augmentation::Augmentation;
 use super::checkpoint::{self, Fingerprint};
 use super::error::NnError;
 use super::network::{Network, images};
-use super::ops::{Buffers, CrossEntropy, argmax, lock, softmax};
+use super::ops::{Buffers, cross_entropy};
 use super::optimizer;
 use super::params::TrainParams;
-use super::plan::Plan;
-use super::tape::{self, Moment, Tape};
+use super::plan::{Fusion, Plan};
+use super::tape::{self, Moment, Weights, gradients};
 use crate::data::{Dataset, Rng};
 use crate::metrics::EpochRecord;
 use crate::progress::Progress;
@@ -41,8 +39,8 @@ pub struct Trained {
 
 /// Where a training stands after an epoch; a checkpoint holds all of it.
 pub(super) struct Standing {
-    pub weights: Vec<Tensor>,
-    pub best_weights: Vec<Tensor>,
+    pub weights: Weights,
+    pub best_weights: Weights,
     pub optimizer: optimizer::State,
     pub log: Log,
 }
@@ -79,7 +77,7 @@ pub fn train(
     let restored = fingerprint.as_ref().and_then(|file| checkpoint::read(file, &plan, progress));
     let mut standing = match restored {
         Some(standing) => standing,
-        None => start(&plan, seed)?,
+        None => start(&plan, seed),
     };
     let mut run = Run {
         plan: &plan,
@@ -115,7 +113,7 @@ fn check(
     params.check()?;
     params.augment.check(data.train.shape).map_err(NnError::Augment)?;
     let (n_classes, n_images) = (data.n_classes(), data.train.len() - data.validation_idx.len());
-    let plan = Plan::new(architecture, data.train.shape, n_classes, true)?;
+    let plan = Plan::new(architecture, data.train.shape, n_classes, Fusion::Training)?;
     if n_images == 0 {
         return Err(NnError::NoImages { dataset: data.name.clone() });
     }
@@ -135,16 +133,11 @@ fn check(
 }
 
 /// The standing before the first epoch.
-fn start(plan: &Plan, seed: u64) -> Result<Standing, NnError> {
-    let draw = || {
-        let tensors = plan.parameters.iter().map(|parameter| {
-            let shape = parameter.shape.as_slice();
-            Tensor::from_vec(parameter.initialise(seed), shape, &Device::Cpu)
-        });
-        tensors.collect::<candle_core::Result<Vec<Tensor>>>()
-    };
+fn start(plan: &Plan, seed: u64) -> Standing {
+    let weights: Weights =
+        plan.parameters.iter().map(|parameter| parameter.initialise(seed)).collect();
     let optimizer = optimizer::State::new(plan.parameters.iter().map(|p| p.n_values()));
-    Ok(Standing { weights: draw()?, best_weights: draw()?, optimizer, log: Log::default() })
+    Standing { best_weights: weights.clone(), weights, optimizer, log: Log::default() }
 }
 
 impl Standing {
@@ -205,8 +198,7 @@ impl Run<'_> {
         if is_best {
             standing.log.best_epoch = epoch;
             standing.log.best_loss = validation.map(|(loss, _)| loss);
-            let copies = standing.weights.iter().map(|weights| weights.copy());
-            standing.best_weights = copies.collect::<candle_core::Result<Vec<Tensor>>>()?;
+            standing.best_weights.clone_from(&standing.weights);
         }
         standing.log.history.push(EpochRecord {
             epoch,
@@ -229,25 +221,33 @@ impl Run<'_> {
     ) -> Result<(f64, usize), NnError> {
         let train = &self.data.train;
         let change = Augmentation::new(&self.params.augment, train.shape, moment);
-        let n_pixels = train.shape.n_pixels();
-        let x = images(train.pixels.view(), rows, n_pixels, change.as_ref(), &self.buffers)?;
-        let labels = rows.iter().map(|row| train.labels[*row]).collect();
+        let x = self.images(rows, change.as_ref())?;
+        let labels: Vec<usize> = rows.iter().map(|row| train.labels[*row]).collect();
         let Standing { weights, optimizer, .. } = standing;
-        let step = gradients(self.plan, weights, x, labels, moment, &self.buffers)?;
+        let step = gradients(self.plan, weights, x, &labels, 0.0, moment, &self.buffers);
         let mean = step.loss_sum / rows.len() as f64;
         if !mean.is_finite() {
             let Moment { epoch, batch, .. } = moment;
             return Err(NnError::NotFinite { loss: mean, epoch, batch });
         }
-        optimizer.step(self.params, weights, &step.grads)?;
-        for grad in &step.grads {
-            self.buffers.reclaim(grad)?;
+        optimizer.step(self.params, weights, &step.grads);
+        for (position, values) in step.running {
+            weights[position] = values;
+        }
+        for grad in step.grads {
+            self.buffers.keep_floats(grad);
         }
         Ok((step.loss_sum, step.n_right))
     }
 
+    fn images(&self, rows: &[usize], change: Option<&Augmentation>) -> Result<Vec<f32>, NnError> {
+        let (train, scale) = (&self.data.train, self.plan.pixels);
+        let n_pixels = train.shape.n_pixels();
+        images(train.pixels.view(), rows, n_pixels, scale, change, &self.buffers)
+    }
+
     /// Mean loss and accuracy of the validation images; none if there are none.
-    fn validate(&self, weights: &[Tensor]) -> Result<Option<(f64, f64)>, NnError> {
+    fn validate(&self, weights: &Weights) -> Result<Option<(f64, f64)>, NnError> {
         let (train, rows) = (&self.data.train, &self.data.validation_idx);
         if rows.is_empty() {
             return Ok(None);
@@ -257,46 +257,15 @@ impl Run<'_> {
             if self.progress.interrupted() {
                 return Err(NnError::Interrupted);
             }
-            let n_pixels = train.shape.n_pixels();
-            let x = images(train.pixels.view(), rows, n_pixels, None, &self.buffers)?;
-            let scores = tape::infer(self.plan, self.plan.steps.len(), weights, x, &self.buffers)?;
-            for (scores, row) in scores.to_vec2::<f32>()?.iter_mut().zip(rows) {
-                let label = train.labels[*row];
-                n_right += usize::from(argmax(scores) == label);
-                let score = scores[label];
-                let (log_sum, max) = softmax(scores);
-                loss += log_sum - f64::from(score - max);
-            }
+            let x = self.images(rows, None)?;
+            let n_steps = self.plan.steps.len();
+            let scores = tape::infer(self.plan, n_steps, weights, x, rows.len(), &self.buffers);
+            let labels: Vec<usize> = rows.iter().map(|row| train.labels[*row]).collect();
+            let found = cross_entropy(&scores, &labels, 0.0);
+            (loss, n_right) = (loss + found.sum, n_right + found.n_right);
+            self.buffers.keep_floats(scores);
         }
         let n = rows.len() as f64;
         Ok(Some((loss / n, n_right as f64 / n)))
     }
-}
-
-/// Loss and gradients of one batch.
-pub(super) struct Gradients {
-    pub loss_sum: f64,
-    pub n_right: usize,
-    pub grads: Vec<Tensor>,
-}
-
-/// Runs one batch forward and backward. The loss is the mean over the batch.
-pub(super) fn gradients(
-    plan: &Plan,
-    weights: &[Tensor],
-    x: Tensor,
-    labels: Vec<usize>,
-    moment: Moment,
-    buffers: &Buffers,
-) -> Result<Gradients, NnError> {
-    let (scores, tape) = Tape::record(plan, weights, x, moment, buffers)?;
-    let (cross_entropy, sums) = CrossEntropy::new(labels);
-    let loss = scores.apply_op1_no_bwd(&cross_entropy)?;
-    let one = Tensor::ones((), candle_core::DType::F32, &Device::Cpu)?;
-    let Some(grad) = cross_entropy.bwd(&scores, &loss, &one)? else {
-        return Err(candle_core::Error::Msg("the loss has no gradient".into()).into());
-    };
-    let grads = tape.backward(weights, grad)?;
-    let sums = lock(&sums);
-    Ok(Gradients { loss_sum: sums.loss, n_right: sums.n_right, grads })
 }

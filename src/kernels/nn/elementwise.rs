@@ -6,10 +6,10 @@
 use super::per_level;
 
 per_level! {
-    /// `out = pixels / 255`.
-    pub fn scale_pixels(pixels: &[u8], out: &mut [f32]) {
+    /// `out = (pixels / 255 - mean) / std`.
+    pub fn scale_pixels(pixels: &[u8], mean: f32, std: f32, out: &mut [f32]) {
         for (value, &pixel) in out.iter_mut().zip(pixels) {
-            *value = f32::from(pixel) / 255.0;
+            *value = (f32::from(pixel) / 255.0 - mean) / std;
         }
     }
 }
@@ -51,10 +51,20 @@ per_level! {
 }
 
 per_level! {
-    /// `out = a * b`, element by element.
-    pub fn multiply(a: &[f32], b: &[f32], out: &mut [f32]) {
+    /// `out = scale * values` where `kept` is 1, 0 where it is 0.
+    pub fn keep(values: &[f32], kept: &[u8], scale: f32, out: &mut [f32]) {
+        for ((o, &value), &kept) in out.iter_mut().zip(values).zip(kept) {
+            *o = if kept == 0 { 0.0 } else { value * scale };
+        }
+    }
+}
+
+per_level! {
+    /// `out = a + b`, then ReLU if asked.
+    pub fn add(a: &[f32], b: &[f32], relu: bool, out: &mut [f32]) {
         for ((o, &x), &y) in out.iter_mut().zip(a).zip(b) {
-            *o = x * y;
+            let sum = x + y;
+            *o = if relu && sum < 0.0 { 0.0 } else { sum };
         }
     }
 }
@@ -81,7 +91,7 @@ mod tests {
             for n in [0, 1, 7, 8, 9, 15, 16, 17, 33, 784] {
                 let pixels: Vec<u8> = (0..n).map(|i| (i * 37 % 256) as u8).collect();
                 let mut scaled = vec![0.0; n + 1];
-                scale_pixels(level, &pixels, &mut scaled[1..]);
+                scale_pixels(level, &pixels, 0.0, 1.0, &mut scaled[1..]);
                 for i in 0..n {
                     assert_eq!(scaled[i + 1], f32::from(pixels[i]) / 255.0, "{level:?} {n}");
                 }

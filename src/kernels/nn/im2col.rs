@@ -2,7 +2,7 @@
 
 use super::per_level;
 
-/// One convolution of stride 1 over images `[height, width, in_channels]`.
+/// One convolution over images `[height, width, in_channels]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvShape {
     /// Rows of the input.
@@ -13,6 +13,8 @@ pub struct ConvShape {
     pub in_channels: usize,
     /// Side of the square kernel.
     pub kernel: usize,
+    /// Rows and columns from one position to the next.
+    pub stride: usize,
     /// Zeros put before the first row and column.
     pub pad_before: usize,
     /// Zeros put after the last row and column.
@@ -24,12 +26,12 @@ pub struct ConvShape {
 impl ConvShape {
     /// Rows of the output.
     pub fn out_height(&self) -> usize {
-        self.height + self.pad_before + self.pad_after + 1 - self.kernel
+        (self.height + self.pad_before + self.pad_after - self.kernel) / self.stride + 1
     }
 
     /// Columns of the output.
     pub fn out_width(&self) -> usize {
-        self.width + self.pad_before + self.pad_after + 1 - self.kernel
+        (self.width + self.pad_before + self.pad_after - self.kernel) / self.stride + 1
     }
 
     /// Values of one input image.
@@ -48,11 +50,12 @@ impl ConvShape {
     }
 
     /// Kernel columns `[from, to)` that meet the image at output column `x`, and the first image
-    /// column they meet.
+    /// column they meet; nothing meets it where the border is wider than the kernel.
     fn overlap(&self, x: usize) -> (usize, usize, usize) {
-        let from = self.pad_before.saturating_sub(x);
-        let to = self.kernel.min(self.width + self.pad_before - x);
-        (from, to, (x + from) - self.pad_before)
+        let x = x * self.stride;
+        let to = self.kernel.min((self.width + self.pad_before).saturating_sub(x));
+        let from = self.pad_before.saturating_sub(x).min(to);
+        (from, to, (x + from).saturating_sub(self.pad_before).min(self.width))
     }
 }
 
@@ -69,7 +72,7 @@ pub fn im2col(shape: &ConvShape, image: &[f32], cols: &mut [f32]) {
             let Some(patch) = patches.next() else { unreachable!("one patch per output position") };
             let (from, to, column) = shape.overlap(x);
             for (ky, row) in patch.chunks_exact_mut(n_row).enumerate() {
-                let image_y = (y + ky).wrapping_sub(shape.pad_before);
+                let image_y = (y * shape.stride + ky).wrapping_sub(shape.pad_before);
                 if image_y >= shape.height {
                     row.fill(0.0);
                     continue;
@@ -112,7 +115,7 @@ per_level! {
                 };
                 let (from, to, column) = shape.overlap(x);
                 for (ky, row) in patch.chunks_exact(n_row).enumerate() {
-                    let image_y = (y + ky).wrapping_sub(shape.pad_before);
+                    let image_y = (y * shape.stride + ky).wrapping_sub(shape.pad_before);
                     if image_y >= shape.height {
                         continue;
                     }
@@ -143,6 +146,7 @@ mod tests {
                         width: 5,
                         in_channels,
                         kernel,
+                        stride: 1 + kernel % 2,
                         pad_before: before,
                         pad_after: after,
                         out_channels: 2,
@@ -167,8 +171,8 @@ mod tests {
                     (0..shape.kernel)
                         .flat_map(move |kx| (0..shape.in_channels).map(move |c| (ky, kx, c)))
                 }) {
-                    let row = (y + ky) as isize - shape.pad_before as isize;
-                    let col = (x + kx) as isize - shape.pad_before as isize;
+                    let row = (y * shape.stride + ky) as isize - shape.pad_before as isize;
+                    let col = (x * shape.stride + kx) as isize - shape.pad_before as isize;
                     let inside = (0..shape.height as isize).contains(&row)
                         && (0..shape.width as isize).contains(&col);
                     let expected = if inside {

@@ -1,13 +1,17 @@
 //! Kernels of network layers. Images are stored height, width, channel (channel fastest).
 //!
-//! Each kernel has a scalar definition and is dispatched once per call on a [`Cpu`]; `ops` in `nn`
-//! cuts the work into fixed chunks. Bodies that are compiled per level use no fused multiply-add, so
-//! all levels give the same bits.
+//! Each kernel is dispatched once per call on a [`Cpu`]; `ops` in `nn` cuts the work into fixed
+//! chunks. Bodies compiled by `per_level!` use no fused multiply-add, so that all levels give the
+//! same bits; those compiled by `per_lanes!` use it where the CPU has it.
 
 pub mod adam;
 pub mod conv_direct;
 pub mod elementwise;
 pub mod im2col;
+mod lanes;
+pub mod norm;
 pub mod pool;
+mod product;
+pub mod winograd;
 
 use super::cpu::{Cpu, per_level};

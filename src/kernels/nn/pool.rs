@@ -82,6 +82,135 @@ pub fn max_pool_backward(
 }
 }
 
+/// Windows of any size and step over images `[height, width, channels]`; windows that would reach
+/// over the edge are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Windows {
+    /// Rows of the image.
+    pub height: usize,
+    /// Columns of the image.
+    pub width: usize,
+    /// Channels.
+    pub channels: usize,
+    /// Rows and columns of a window: at most 255 values.
+    pub size: (usize, usize),
+    /// Rows and columns from one window to the next.
+    pub stride: (usize, usize),
+}
+
+impl Windows {
+    /// Rows and columns of windows.
+    pub fn counts(&self) -> (usize, usize) {
+        let count = |n: usize, size: usize, stride: usize| (n - size) / stride + 1;
+        let (down, across) = (self.size.0, self.size.1);
+        (count(self.height, down, self.stride.0), count(self.width, across, self.stride.1))
+    }
+
+    /// Values of an image.
+    pub fn n_in(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Values of a pooled image.
+    pub fn n_out(&self) -> usize {
+        let (rows, cols) = self.counts();
+        rows * cols * self.channels
+    }
+
+    /// Every value of every window: where the window's output starts, where the value starts (both
+    /// at channel 0), and its position in the window. Windows row by row, values likewise.
+    fn visit(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        let (rows, cols) = self.counts();
+        for window in 0..rows * cols {
+            let (y, x) = (window / cols * self.stride.0, window % cols * self.stride.1);
+            for position in 0..self.size.0 * self.size.1 {
+                let (dy, dx) = (position / self.size.1, position % self.size.1);
+                let at = (y + dy) * self.width + x + dx;
+                visit(window * self.channels, at * self.channels, position);
+            }
+        }
+    }
+}
+
+per_level! {
+/// Maximum over any windows; `winners` gets the position of the first maximum.
+///
+/// # Panics
+/// If a slice is shorter than the shape says.
+pub fn max_windows(image: &[f32], windows: &Windows, out: &mut [f32], winners: &mut [u8]) {
+    let channels = windows.channels;
+    windows.visit(|to, from, position| {
+        let values = &image[from..from + channels];
+        let out = &mut out[to..to + channels];
+        let winners = &mut winners[to..to + channels];
+        for i in 0..channels {
+            if position == 0 || values[i] > out[i] {
+                (out[i], winners[i]) = (values[i], position as u8);
+            }
+        }
+    });
+}
+}
+
+per_level! {
+/// Writes to every image value the sum of the gradients of the windows it won.
+///
+/// # Panics
+/// If a slice is shorter than the shape says.
+pub fn max_windows_backward(grad: &[f32], winners: &[u8], windows: &Windows, out: &mut [f32]) {
+    let channels = windows.channels;
+    out.fill(0.0);
+    windows.visit(|from, to, position| {
+        let grad = &grad[from..from + channels];
+        let winners = &winners[from..from + channels];
+        let out = &mut out[to..to + channels];
+        for i in 0..channels {
+            out[i] += if winners[i] == position as u8 { grad[i] } else { 0.0 };
+        }
+    });
+}
+}
+
+per_level! {
+/// Mean over any windows.
+///
+/// # Panics
+/// If a slice is shorter than the shape says.
+pub fn mean_windows(image: &[f32], windows: &Windows, out: &mut [f32]) {
+    let channels = windows.channels;
+    let n = (windows.size.0 * windows.size.1) as f32;
+    windows.visit(|to, from, position| {
+        let values = &image[from..from + channels];
+        let out = &mut out[to..to + channels];
+        for i in 0..channels {
+            out[i] = if position == 0 { values[i] } else { out[i] + values[i] };
+        }
+    });
+    for value in out {
+        *value /= n;
+    }
+}
+}
+
+per_level! {
+/// Writes to every image value its share of the gradients of its windows.
+///
+/// # Panics
+/// If a slice is shorter than the shape says.
+pub fn mean_windows_backward(grad: &[f32], windows: &Windows, out: &mut [f32]) {
+    let channels = windows.channels;
+    let n = (windows.size.0 * windows.size.1) as f32;
+    out.fill(0.0);
+    windows.visit(|from, to, _| {
+        let grad = &grad[from..from + channels];
+        let out = &mut out[to..to + channels];
+        for i in 0..channels {
+            out[i] += grad[i] / n;
+        }
+    });
+}
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,5 +238,42 @@ mod tests {
         let mut back = [7.0; 4];
         max_pool_backward(Cpu::SCALAR, &[1.0], &winners, (2, 2, 1), &mut back);
         assert_eq!(back, [0.0; 4]);
+    }
+
+    #[test]
+    fn windows_of_two_by_two_give_what_the_special_case_gives() {
+        let shape = (5, 6, 3);
+        let image: Vec<f32> = (0..90).map(|i| ((i * 37 + i * i % 11) % 17) as f32).collect();
+        let windows = Windows { height: 5, width: 6, channels: 3, size: (2, 2), stride: (2, 2) };
+        let grad: Vec<f32> = (0..windows.n_out()).map(|i| i as f32 + 1.0).collect();
+        for level in Cpu::all() {
+            let (mut out, mut winners) = (vec![9.0; 18], vec![9u8; 18]);
+            max_pool(level, &image, shape, false, &mut out, &mut winners);
+            let (mut same, mut same_winners) = (vec![9.0; 18], vec![9u8; 18]);
+            max_windows(level, &image, &windows, &mut same, &mut same_winners);
+            assert_eq!((&out, &winners), (&same, &same_winners));
+            let (mut back, mut same_back) = (vec![9.0; 90], vec![9.0; 90]);
+            max_pool_backward(level, &grad, &winners, shape, &mut back);
+            max_windows_backward(level, &grad, &winners, &windows, &mut same_back);
+            assert_eq!(back, same_back);
+        }
+    }
+
+    #[test]
+    fn overlapping_windows_share_values() {
+        // One channel, 3x3, windows of 2x2 at every step.
+        let image: Vec<f32> = (1..=9).map(|v| v as f32).collect();
+        let windows = Windows { height: 3, width: 3, channels: 1, size: (2, 2), stride: (1, 1) };
+        for level in Cpu::all() {
+            let mut out = [9.0; 4];
+            mean_windows(level, &image, &windows, &mut out);
+            assert_eq!(out, [3.0, 4.0, 6.0, 7.0]);
+            let mut back = [7.0; 9];
+            mean_windows_backward(level, &[4.0, 8.0, 12.0, 16.0], &windows, &mut back);
+            assert_eq!(back, [1.0, 3.0, 2.0, 4.0, 10.0, 6.0, 3.0, 7.0, 4.0]);
+            let mut winners = [9u8; 4];
+            max_windows(level, &image, &windows, &mut out, &mut winners);
+            assert_eq!((out, winners), ([5.0, 6.0, 8.0, 9.0], [3; 4]));
+        }
     }
 }

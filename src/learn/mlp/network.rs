@@ -183,7 +183,7 @@ fn gather(features: &Features, rows: &[usize], out: &mut Vec<f32>) {
         match features {
             Features::Bytes(all) => {
                 let all = all.as_slice().expect("features are row-major");
-                scale_pixels(Cpu::detect(), &all[row * n..][..n], out);
+                scale_pixels(Cpu::detect(), &all[row * n..][..n], 0.0, 1.0, out);
             }
             Features::Floats(all) => {
                 let all = all.as_slice().expect("features are row-major");

@@ -5,8 +5,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor};
-
 use super::lock;
 
 /// Vectors waiting to be used again.
@@ -44,11 +42,6 @@ impl Buffers {
     pub fn keep_floats(&self, values: Vec<f32>) {
         keep(&self.0.floats, values);
     }
-
-    /// Takes the memory of a tensor that nobody reads any more; it is left empty.
-    pub fn reclaim(&self, tensor: &Tensor) -> Result<()> {
-        tensor.inplace_op1(self)
-    }
 }
 
 fn take<T: Clone + Default>(shelf: &Mutex<Vec<Vec<T>>>, n: usize) -> Vec<T> {
@@ -68,17 +61,4 @@ fn keep<T>(shelf: &Mutex<Vec<Vec<T>>>, values: Vec<T>) {
         shelf.remove(0);
     }
     shelf.push(values);
-}
-
-impl InplaceOp1 for Buffers {
-    fn name(&self) -> &'static str {
-        "reclaim"
-    }
-
-    fn cpu_fwd(&self, storage: &mut CpuStorage, _layout: &Layout) -> Result<()> {
-        if let CpuStorage::F32(values) = storage {
-            self.keep_floats(std::mem::take(values));
-        }
-        Ok(())
-    }
 }

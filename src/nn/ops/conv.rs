@@ -1,55 +1,86 @@
 //! Convolution with bias, and ReLU and 2x2 maximum pooling if they follow.
 //!
-//! Kernels are `[kernel, kernel, in_channels, out_channels]`, as Keras lays them out. The backward
-//! pass computes patches again rather than keep them: they are nine times the image.
+//! Kernels are `[kernel, kernel, in_channels, out_channels]`, as Keras lays them out. Three ways,
+//! by shape: the fused kernel for gray images with pooling, Winograd's filtering for sides of 3
+//! between whole registers of channels, patches times kernel for all others. The backward pass
+//! computes patches and points again rather than keep them.
 
 use std::cell::Cell;
-use std::sync::Mutex;
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{Buffers, lock, matrix, values, with_values};
+use super::Buffers;
 use crate::kernels::Cpu;
 use crate::kernels::gemm::{Mat, gemm};
 use crate::kernels::nn::conv_direct::{self, DirectShape};
 use crate::kernels::nn::im2col::{ConvShape, col2im_add, im2col};
-use crate::kernels::nn::{elementwise, pool};
+use crate::kernels::nn::{elementwise, pool, winograd};
 
-/// Fewest and most images that one matrix product covers. Few, so that their patches stay in a
-/// core's second-level cache; more where an image has few positions, because every product packs
-/// the kernel again.
+/// Fewest and most images that one matrix product of patches covers. Few, so that their patches stay
+/// in a core's second-level cache; more where an image has few positions, because every product
+/// packs the kernel again.
 const N_IMAGES_PER_PRODUCT: (usize, usize) = (4, 16);
 /// Positions that are enough for one product.
 const N_ROWS_PER_PRODUCT: usize = 256;
+/// Tiles of Winograd's filtering that are enough for one block of images.
+const N_TILES_PER_BLOCK: usize = 64;
 /// Most partial sums of a kernel gradient.
 const N_PARTIALS: usize = 16;
+/// The same with Winograd's filtering, whose sums are four times as large.
+const N_WINOGRAD_PARTIALS: usize = 8;
 /// Fewest images behind one partial sum.
 const MIN_IMAGES_PER_PARTIAL: usize = 8;
 
-/// The operation on `(images, kernel, bias)`.
-pub struct Conv {
+/// How a convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Direct(DirectShape),
+    Winograd,
+    Product,
+}
+
+/// One convolution; ReLU and pooling follow if asked, in this order.
+pub struct Conv<'a> {
     shape: ConvShape,
     relu: bool,
     pool: bool,
-    needs_input_grad: bool,
+    way: Way,
     level: Cpu,
-    buffers: Buffers,
-    /// Position of the maximum of every pooled window, for the backward pass.
-    winners: Mutex<Vec<u8>>,
+    buffers: &'a Buffers,
 }
 
-impl Conv {
-    /// A convolution of `shape`; ReLU and pooling follow if asked, in this order.
+/// What the forward pass gives: values, and the position of the maximum of every pooled window.
+pub struct Output {
+    pub values: Vec<f32>,
+    pub winners: Vec<u8>,
+}
+
+/// Gradients of the kernel and the bias, and of the images where asked.
+pub struct Gradients {
+    pub images: Option<Vec<f32>>,
+    pub kernel: Vec<f32>,
+    pub bias: Vec<f32>,
+}
+
+/// What the backward pass reads.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    pub x: &'a [f32],
+    pub y: &'a [f32],
+    pub winners: &'a [u8],
+    pub grad: &'a [f32],
+}
+
+impl<'a> Conv<'a> {
+    /// A convolution of `shape`; `needs_input_grad` is false for the first of a network.
     pub fn new(
         shape: ConvShape,
-        relu: bool,
-        pool: bool,
+        (relu, pool): (bool, bool),
         needs_input_grad: bool,
-        buffers: &Buffers,
+        buffers: &'a Buffers,
     ) -> Self {
-        let (level, winners) = (Cpu::detect(), Mutex::default());
-        Conv { shape, relu, pool, needs_input_grad, level, buffers: buffers.clone(), winners }
+        let way = way(&shape, pool, needs_input_grad);
+        Conv { shape, relu, pool, way, level: Cpu::detect(), buffers }
     }
 
     /// Values of one output image.
@@ -57,12 +88,20 @@ impl Conv {
         let shape = &self.shape;
         match self.pool {
             true => (shape.out_height() / 2) * (shape.out_width() / 2) * shape.out_channels,
-            false => shape.n_positions() * shape.out_channels,
+            false => self.n_full(),
         }
     }
 
-    /// Images of one matrix product and of one parallel task of the forward pass.
-    fn n_images_per_product(&self) -> usize {
+    /// Values of one output image before pooling.
+    fn n_full(&self) -> usize {
+        self.shape.n_positions() * self.shape.out_channels
+    }
+
+    /// Images of one product or block, and of one parallel task of the forward pass.
+    fn n_images_per_block(&self) -> usize {
+        if self.way == Way::Winograd {
+            return N_TILES_PER_BLOCK.div_ceil(winograd::n_tiles(&self.shape)).min(16);
+        }
         let (fewest, most) = N_IMAGES_PER_PRODUCT;
         N_ROWS_PER_PRODUCT.div_ceil(self.shape.n_positions()).clamp(fewest, most)
     }
@@ -72,80 +111,119 @@ impl Conv {
         (self.shape.out_height(), self.shape.out_width(), self.shape.out_channels)
     }
 
-    /// The shape of the fused kernel, where it applies.
-    fn direct(&self) -> Option<DirectShape> {
-        let border = self.shape.pad_before + self.shape.pad_after;
-        let direct = DirectShape {
-            height: self.shape.height + border,
-            width: self.shape.width + border,
-            kernel: self.shape.kernel,
-            out_channels: self.shape.out_channels,
-        };
-        let applies = self.pool && self.shape.in_channels == 1 && !self.needs_input_grad;
-        (applies && direct.is_fast()).then_some(direct)
-    }
-
-    fn forward(&self, x: &[f32], weights: &[f32], bias: &[f32], n: usize) -> (Vec<f32>, Vec<u8>) {
+    /// Runs forward over `n` images; an absent bias is zero.
+    pub fn forward(&self, x: &[f32], weights: &[f32], bias: Option<&[f32]>, n: usize) -> Output {
         let (n_in, n_out) = (self.shape.n_in(), self.n_out());
+        let no_bias = vec![0.0; self.shape.out_channels];
+        let bias = bias.unwrap_or(&no_bias);
+        let points = match self.way {
+            Way::Winograd => self.points(weights),
+            _ => Vec::new(),
+        };
+        let kernel = if points.is_empty() { weights } else { points.as_slice() };
         let mut out = self.buffers.floats(n * n_out);
         let mut winners = self.buffers.bytes(if self.pool { n * n_out } else { 0 });
-        let n_images = self.n_images_per_product();
+        let n_images = self.n_images_per_block();
         let mut no_winners = vec![[0u8; 0]; n.div_ceil(n_images)];
         let winner_chunks: Vec<&mut [u8]> = if self.pool {
             winners.chunks_mut(n_images * n_out).collect()
         } else {
             no_winners.iter_mut().map(|none| none.as_mut_slice()).collect()
         };
-        let direct = self.direct();
         x.par_chunks(n_images * n_in)
             .zip(out.par_chunks_mut(n_images * n_out))
             .zip(winner_chunks)
-            .for_each(|((x, out), winners)| match &direct {
-                Some(direct) => {
+            .for_each(|((x, out), winners)| match self.way {
+                Way::Direct(direct) => {
                     let windows = winners.chunks_exact_mut(n_out);
                     let images = x.chunks_exact(n_in).zip(out.chunks_exact_mut(n_out)).zip(windows);
                     for ((image, out), winners) in images {
                         self.padded(image, |image| {
                             conv_direct::forward(
-                                self.level, direct, image, weights, bias, self.relu, out, winners,
+                                self.level, &direct, image, kernel, bias, self.relu, out, winners,
                             );
                         });
                     }
                 }
-                None => self.forward_by_product(x, weights, bias, out, winners),
+                Way::Winograd => self.pooled(x, out, winners, |x, out| {
+                    self.with_points(x.len() / n_in, |scratch| {
+                        winograd::forward(
+                            self.level,
+                            &self.shape,
+                            x,
+                            kernel,
+                            bias,
+                            self.relu,
+                            scratch,
+                            out,
+                        );
+                    });
+                }),
+                Way::Product => self.pooled(x, out, winners, |x, out| {
+                    self.forward_by_product(x, kernel, bias, out);
+                }),
             });
-        (out, winners)
+        self.buffers.keep_floats(points);
+        Output { values: out, winners }
     }
 
-    fn forward_by_product(
+    /// Calls `convolve` on images and their outputs, and pools these if asked.
+    fn pooled(
         &self,
         x: &[f32],
-        weights: &[f32],
-        bias: &[f32],
         out: &mut [f32],
         winners: &mut [u8],
+        convolve: impl Fn(&[f32], &mut [f32]),
     ) {
+        if !self.pool {
+            return convolve(x, out);
+        }
+        let (n_full, n_out) = (self.n_full(), self.n_out());
+        with_scratch(&SUMS, x.len() / self.shape.n_in() * n_full, |sums| {
+            convolve(x, sums);
+            let pooled = out.chunks_exact_mut(n_out).zip(winners.chunks_exact_mut(n_out));
+            for (sums, (out, winners)) in sums.chunks_exact(n_full).zip(pooled) {
+                pool::max_pool(self.level, sums, self.full_shape(), self.relu, out, winners);
+            }
+        });
+    }
+
+    fn forward_by_product(&self, x: &[f32], weights: &[f32], bias: &[f32], out: &mut [f32]) {
         let shape = &self.shape;
-        let n_full = shape.n_positions() * shape.out_channels;
         let n_rows = x.len() / shape.n_in() * shape.n_positions();
         let kernel = Mat::new(weights, shape.n_patch(), shape.out_channels);
         self.with_patches(x, |cols| {
-            let cols = Mat::new(cols, n_rows, shape.n_patch());
-            if !self.pool {
-                gemm(cols, kernel, out, false);
-                elementwise::add_bias(self.level, out, bias, self.relu);
-                return;
-            }
-            with_scratch(&SUMS, n_rows * shape.out_channels, |sums| {
-                gemm(cols, kernel, sums, false);
-                elementwise::add_bias(self.level, sums, bias, self.relu);
-                let n_out = self.n_out();
-                let pooled = out.chunks_exact_mut(n_out).zip(winners.chunks_exact_mut(n_out));
-                for (sums, (out, winners)) in sums.chunks_exact(n_full).zip(pooled) {
-                    pool::max_pool(self.level, sums, self.full_shape(), self.relu, out, winners);
-                }
-            });
+            gemm(Mat::new(cols, n_rows, shape.n_patch()), kernel, out, false);
         });
+        elementwise::add_bias(self.level, out, bias, self.relu);
+    }
+
+    /// The kernel at Winograd's points.
+    fn points(&self, weights: &[f32]) -> Vec<f32> {
+        let mut points = self.buffers.floats(winograd::n_kernel_values(&self.shape));
+        winograd::transform_kernel(self.level, &self.shape, weights, &mut points);
+        points
+    }
+
+    /// The kernel with its channels exchanged, at Winograd's points.
+    fn turned_points(&self, weights: &[f32]) -> Vec<f32> {
+        let (n_in, n_out) = (self.shape.in_channels, self.shape.out_channels);
+        let mut turned = self.buffers.floats(weights.len());
+        let taps = weights.chunks_exact(n_in * n_out).zip(turned.chunks_exact_mut(n_in * n_out));
+        for (tap, turned) in taps {
+            for (a, row) in tap.chunks_exact(n_out).enumerate() {
+                for (b, &weight) in row.iter().enumerate() {
+                    turned[b * n_in + a] = weight;
+                }
+            }
+        }
+        let points = self.points(&turned);
+        self.buffers.keep_floats(turned);
+        points
+    }
+
+    fn with_points(&self, n: usize, use_scratch: impl FnOnce(&mut [f32])) {
+        with_scratch(&PATCHES, winograd::n_scratch(&self.shape, n), use_scratch);
     }
 
     /// Calls `use_image` with the image and its border of zeros.
@@ -166,56 +244,150 @@ impl Conv {
     }
 
     fn with_patches(&self, x: &[f32], use_patches: impl FnOnce(&[f32])) {
-        let n_cols = self.shape.n_positions() * self.shape.n_patch();
-        let n = x.len() / self.shape.n_in();
+        let shape = &self.shape;
+        if shape.kernel == 1 && shape.stride == 1 && shape.pad_before + shape.pad_after == 0 {
+            return use_patches(x);
+        }
+        let n_cols = shape.n_positions() * shape.n_patch();
+        let n = x.len() / shape.n_in();
         with_scratch(&PATCHES, n * n_cols, |cols| {
-            let images = x.chunks_exact(self.shape.n_in());
+            let images = x.chunks_exact(shape.n_in());
             for (image, cols) in images.zip(cols.chunks_exact_mut(n_cols)) {
-                im2col(&self.shape, image, cols);
+                im2col(shape, image, cols);
             }
             use_patches(cols);
         });
     }
 
-    /// Adds one part's gradients to `part`, writes the gradient of its images.
-    fn backward_part(&self, part: &mut Part<'_>, weights: &[f32]) {
+    /// Runs backward over what the forward pass saw.
+    pub fn backward(&self, seen: Seen<'_>, weights: &[f32], needs_input_grad: bool) -> Gradients {
         let (n_in, n_out) = (self.shape.n_in(), self.n_out());
-        let Part { x, y, grad, winners, grad_x, grad_weights, grad_bias } = part;
-        if let Some(direct) = self.direct() {
-            let windows = grad.chunks_exact(n_out).zip(winners.chunks_exact(n_out));
-            for (image, (grad, winners)) in x.chunks_exact(n_in).zip(windows) {
+        let n = seen.x.len() / n_in;
+        let mut grad_x = self.buffers.floats(if needs_input_grad { n * n_in } else { 0 });
+        let n_weights = self.shape.n_patch() * self.shape.out_channels;
+        let is_winograd = self.way == Way::Winograd;
+        let n_parts = if is_winograd { N_WINOGRAD_PARTIALS } else { N_PARTIALS };
+        let size = n.div_ceil(n_parts).max(MIN_IMAGES_PER_PARTIAL);
+        let turned =
+            if is_winograd && needs_input_grad { self.turned_points(weights) } else { Vec::new() };
+        let mut images = grad_x.chunks_mut(size * n_in);
+        let mut parts: Vec<Part<'_>> = (0..n)
+            .step_by(size)
+            .map(|first| {
+                let end = (first + size).min(n);
+                let range = first * n_out..end * n_out;
+                Part {
+                    seen: Seen {
+                        x: &seen.x[first * n_in..end * n_in],
+                        y: &seen.y[range.clone()],
+                        winners: if self.pool { &seen.winners[range.clone()] } else { &[] },
+                        grad: &seen.grad[range],
+                    },
+                    images: images.next(),
+                    kernel: self.buffers.floats(n_weights),
+                    bias: vec![0.0; self.shape.out_channels],
+                }
+            })
+            .collect();
+        parts.par_iter_mut().for_each(|part| {
+            if is_winograd {
+                self.backward_by_points(part, &turned);
+            } else {
+                self.backward_part(part, weights);
+            }
+        });
+        let mut parts = parts.into_iter().map(|part| (part.kernel, part.bias));
+        let (mut kernel, mut bias) = parts.next().unwrap_or_default();
+        for (more, more_bias) in parts {
+            elementwise::add_rows(self.level, &more, &mut kernel);
+            elementwise::add_rows(self.level, &more_bias, &mut bias);
+            self.buffers.keep_floats(more);
+        }
+        self.buffers.keep_floats(turned);
+        Gradients { images: needs_input_grad.then_some(grad_x), kernel, bias }
+    }
+
+    /// Writes the gradient before pooling and ReLU of some images to `full`.
+    fn unpool(&self, seen: Seen<'_>, full: &mut [f32]) {
+        let (n_full, n_out) = (self.n_full(), self.n_out());
+        if self.pool {
+            let pooled = seen.grad.chunks_exact(n_out).zip(seen.winners.chunks_exact(n_out));
+            for (full, (grad, winners)) in full.chunks_exact_mut(n_full).zip(pooled) {
+                pool::max_pool_backward(self.level, grad, winners, self.full_shape(), full);
+            }
+        } else if self.relu {
+            elementwise::relu_backward(self.level, seen.y, seen.grad, full);
+        } else {
+            full.copy_from_slice(seen.grad);
+        }
+    }
+
+    /// Calls `work` for every block of images of a part: whether it is the first, what was seen of
+    /// it, its gradient before pooling and ReLU, and where the gradient of the images goes.
+    fn blocks(
+        &self,
+        part_seen: Seen<'_>,
+        mut part_images: Option<&mut [f32]>,
+        mut work: impl FnMut(bool, Seen<'_>, &[f32], Option<&mut [f32]>),
+    ) {
+        let (n_in, n_out, n_full) = (self.shape.n_in(), self.n_out(), self.n_full());
+        let n_images = part_seen.x.len() / n_in;
+        let n_per_block = self.n_images_per_block();
+        for first in (0..n_images).step_by(n_per_block) {
+            let end = (first + n_per_block).min(n_images);
+            let seen = part_seen.images(first, end, n_in, n_out);
+            let images = part_images.as_mut().map(|images| &mut images[first * n_in..end * n_in]);
+            if !self.pool && !self.relu {
+                work(first == 0, seen, seen.grad, images);
+                continue;
+            }
+            with_scratch(&SUMS, (end - first) * n_full, |full| {
+                self.unpool(seen, full);
+                work(first == 0, seen, full, images);
+            });
+        }
+    }
+
+    fn backward_by_points(&self, part: &mut Part<'_>, turned: &[f32]) {
+        let Part { seen, images, kernel, bias } = part;
+        let mut points = self.buffers.floats(winograd::n_kernel_values(&self.shape));
+        self.blocks(*seen, images.as_deref_mut(), |is_first, seen, full, images| {
+            elementwise::add_rows(self.level, full, bias);
+            self.with_points(seen.x.len() / self.shape.n_in(), |scratch| {
+                let points = points.as_mut_slice();
+                winograd::backward(
+                    self.level,
+                    &self.shape,
+                    seen.x,
+                    full,
+                    turned,
+                    scratch,
+                    !is_first,
+                    points,
+                    images,
+                );
+            });
+        });
+        winograd::kernel_gradient(self.level, &self.shape, &points, kernel);
+        self.buffers.keep_floats(points);
+    }
+
+    fn backward_part(&self, part: &mut Part<'_>, weights: &[f32]) {
+        let Part { seen, images, kernel, bias } = part;
+        kernel.fill(0.0);
+        if let Way::Direct(direct) = self.way {
+            let (n_in, n_out) = (self.shape.n_in(), self.n_out());
+            let windows = seen.grad.chunks_exact(n_out).zip(seen.winners.chunks_exact(n_out));
+            for (image, (grad, winners)) in seen.x.chunks_exact(n_in).zip(windows) {
                 self.padded(image, |image| {
-                    let (w, b) = (&mut *grad_weights, &mut *grad_bias);
-                    conv_direct::backward(self.level, &direct, image, grad, winners, w, b);
+                    conv_direct::backward(self.level, &direct, image, grad, winners, kernel, bias);
                 });
             }
             return;
         }
-        let n_images = x.len() / n_in;
-        let n_per_product = self.n_images_per_product();
-        for first in (0..n_images).step_by(n_per_product) {
-            let end = (first + n_per_product).min(n_images);
-            let out_range = first * n_out..end * n_out;
-            let n_full = self.shape.n_positions() * self.shape.out_channels;
-            with_scratch(&SUMS, (end - first) * n_full, |full| {
-                let grad = &grad[out_range.clone()];
-                if self.pool {
-                    let winners = winners[out_range.clone()].chunks_exact(n_out);
-                    let pooled = grad.chunks_exact(n_out).zip(winners);
-                    for (full, (grad, winners)) in full.chunks_exact_mut(n_full).zip(pooled) {
-                        let shape = self.full_shape();
-                        pool::max_pool_backward(self.level, grad, winners, shape, full);
-                    }
-                } else if self.relu {
-                    elementwise::relu_backward(self.level, &y[out_range], grad, full);
-                } else {
-                    full.copy_from_slice(grad);
-                }
-                let x = &x[first * n_in..end * n_in];
-                let grad_x = grad_x.as_mut().map(|grad_x| &mut grad_x[first * n_in..end * n_in]);
-                self.backward_by_product(x, weights, full, grad_x, grad_weights, grad_bias);
-            });
-        }
+        self.blocks(*seen, images.as_deref_mut(), |_, seen, full, images| {
+            self.backward_by_product(seen.x, weights, full, images, (&mut *kernel, &mut *bias));
+        });
     }
 
     fn backward_by_product(
@@ -224,8 +396,7 @@ impl Conv {
         weights: &[f32],
         full: &[f32],
         grad_x: Option<&mut [f32]>,
-        grad_weights: &mut [f32],
-        grad_bias: &mut [f32],
+        (grad_weights, grad_bias): (&mut [f32], &mut [f32]),
     ) {
         let shape = &self.shape;
         let n_rows = full.len() / shape.out_channels;
@@ -248,95 +419,44 @@ impl Conv {
     }
 }
 
+/// The way of a convolution. The fused kernel gives no gradient to images.
+fn way(shape: &ConvShape, pool: bool, needs_input_grad: bool) -> Way {
+    let border = shape.pad_before + shape.pad_after;
+    let direct = DirectShape {
+        height: shape.height + border,
+        width: shape.width + border,
+        kernel: shape.kernel,
+        out_channels: shape.out_channels,
+    };
+    let is_plain = pool && shape.in_channels == 1 && shape.stride == 1 && !needs_input_grad;
+    if is_plain && direct.is_fast() {
+        Way::Direct(direct)
+    } else if winograd::applies(shape) {
+        Way::Winograd
+    } else {
+        Way::Product
+    }
+}
+
+impl<'a> Seen<'a> {
+    /// What was seen of some images.
+    fn images(&self, first: usize, end: usize, n_in: usize, n_out: usize) -> Seen<'a> {
+        let range = first * n_out..end * n_out;
+        Seen {
+            x: &self.x[first * n_in..end * n_in],
+            y: &self.y[range.clone()],
+            winners: self.winners.get(range.clone()).unwrap_or_default(),
+            grad: &self.grad[range],
+        }
+    }
+}
+
 /// Images of one partial sum.
 struct Part<'a> {
-    x: &'a [f32],
-    y: &'a [f32],
-    grad: &'a [f32],
-    winners: &'a [u8],
-    grad_x: Option<&'a mut [f32]>,
-    grad_weights: Vec<f32>,
-    grad_bias: Vec<f32>,
-}
-
-impl CustomOp3 for Conv {
-    fn name(&self) -> &'static str {
-        "conv"
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        weights: &CpuStorage,
-        weights_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let n = x_layout.dims()[0];
-        let (x, weights) = (values(x, x_layout)?, values(weights, weights_layout)?);
-        let (out, winners) = self.forward(x, weights, values(bias, bias_layout)?, n);
-        *lock(&self.winners) = winners;
-        Ok((CpuStorage::F32(out), Shape::from((n, self.n_out()))))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        weights: &Tensor,
-        bias: &Tensor,
-        y: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (n_in, n_out) = (self.shape.n_in(), self.n_out());
-        let n = x.dims()[0];
-        let winners = lock(&self.winners);
-        let n_input_grad = if self.needs_input_grad { n * n_in } else { 0 };
-        let mut grad_x = self.buffers.floats(n_input_grad);
-        let n_weights = self.shape.n_patch() * self.shape.out_channels;
-        let size = n.div_ceil(N_PARTIALS).max(MIN_IMAGES_PER_PARTIAL);
-        let (grad_weights, grad_bias) =
-            with_values([x, weights, y, grad], |[x, weights, y, grad]| {
-                let mut images = grad_x.chunks_mut(size * n_in);
-                let mut parts: Vec<Part<'_>> = (0..n)
-                    .step_by(size)
-                    .map(|first| {
-                        let end = (first + size).min(n);
-                        let range = first * n_out..end * n_out;
-                        Part {
-                            x: &x[first * n_in..end * n_in],
-                            y: &y[range.clone()],
-                            grad: &grad[range.clone()],
-                            winners: if self.pool { &winners[range] } else { &[] },
-                            grad_x: images.next(),
-                            grad_weights: vec![0.0; n_weights],
-                            grad_bias: vec![0.0; self.shape.out_channels],
-                        }
-                    })
-                    .collect();
-                parts.par_iter_mut().for_each(|part| self.backward_part(part, weights));
-                let mut parts = parts.into_iter().map(|part| (part.grad_weights, part.grad_bias));
-                let (mut grad_weights, mut grad_bias) = parts.next().unwrap_or_default();
-                for (weights, bias) in parts {
-                    elementwise::add_rows(self.level, &weights, &mut grad_weights);
-                    elementwise::add_rows(self.level, &bias, &mut grad_bias);
-                }
-                (grad_weights, grad_bias)
-            })?;
-        let cpu = &candle_core::Device::Cpu;
-        let grad_x = self.needs_input_grad.then(|| matrix(grad_x, n, n_in)).transpose()?;
-        Ok((
-            grad_x,
-            Some(Tensor::from_vec(grad_weights, weights.shape(), cpu)?),
-            Some(Tensor::from_vec(grad_bias, bias.shape(), cpu)?),
-        ))
-    }
-}
-
-impl Drop for Conv {
-    fn drop(&mut self) {
-        self.buffers.keep_bytes(std::mem::take(&mut *lock(&self.winners)));
-    }
+    seen: Seen<'a>,
+    images: Option<&'a mut [f32]>,
+    kernel: Vec<f32>,
+    bias: Vec<f32>,
 }
 
 thread_local! {

@@ -1,94 +1,129 @@
-//! ReLU and pooling where they do not follow a layer that takes them in.
+//! ReLU, addition and pooling where they do not follow a layer that takes them in.
 
-use std::sync::Mutex;
-
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{Buffers, lock, matrix, values, with_values};
+use super::Buffers;
 use crate::kernels::Cpu;
-use crate::kernels::nn::{elementwise, pool};
+use crate::kernels::nn::elementwise;
+use crate::kernels::nn::pool::{self, Windows};
 
-/// `max(x, 0)`; the gradient at 0 is 0, as in PyTorch.
-pub struct Relu {
-    /// Memory for outputs and gradients.
-    pub buffers: Buffers,
+/// Values of one parallel task.
+const N_PER_TASK: usize = 32_768;
+
+/// `max(x, 0)`.
+pub fn relu(x: &[f32], buffers: &Buffers) -> Vec<f32> {
+    let (mut out, level) = (buffers.floats(x.len()), Cpu::detect());
+    out.par_chunks_mut(N_PER_TASK)
+        .zip(x.par_chunks(N_PER_TASK))
+        .for_each(|(out, x)| elementwise::relu(level, x, out));
+    out
 }
 
-impl CustomOp1 for Relu {
-    fn name(&self) -> &'static str {
-        "relu"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = values(x, layout)?;
-        let mut out = self.buffers.floats(x.len());
-        elementwise::relu(Cpu::detect(), x, &mut out);
-        Ok((CpuStorage::F32(out), layout.shape().clone()))
-    }
-
-    fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let (n, n_values) = x.dims2()?;
-        let mut out = self.buffers.floats(n * n_values);
-        with_values([y, grad], |[y, grad]| {
-            elementwise::relu_backward(Cpu::detect(), y, grad, &mut out);
-        })?;
-        Ok(Some(matrix(out, n, n_values)?))
-    }
+/// The gradient where the ReLU's output is positive; at 0 it is 0, as in PyTorch.
+pub fn relu_backward(y: &[f32], grad: &[f32], buffers: &Buffers) -> Vec<f32> {
+    let (mut out, level) = (buffers.floats(y.len()), Cpu::detect());
+    out.par_chunks_mut(N_PER_TASK)
+        .zip(y.par_chunks(N_PER_TASK))
+        .zip(grad.par_chunks(N_PER_TASK))
+        .for_each(|((out, y), grad)| elementwise::relu_backward(level, y, grad, out));
+    out
 }
 
-/// Maximum over 2x2 windows, stride 2.
-pub struct MaxPool {
+/// `a + b`, then ReLU if asked.
+pub fn add(a: &[f32], b: &[f32], relu: bool, buffers: &Buffers) -> Vec<f32> {
+    let (mut out, level) = (buffers.floats(a.len()), Cpu::detect());
+    out.par_chunks_mut(N_PER_TASK)
+        .zip(a.par_chunks(N_PER_TASK))
+        .zip(b.par_chunks(N_PER_TASK))
+        .for_each(|((out, a), b)| elementwise::add(level, a, b, relu, out));
+    out
+}
+
+/// Adds `more` to `sum`.
+pub fn add_to(more: &[f32], sum: &mut [f32]) {
+    let level = Cpu::detect();
+    sum.par_chunks_mut(N_PER_TASK)
+        .zip(more.par_chunks(N_PER_TASK))
+        .for_each(|(sum, more)| elementwise::add_rows(level, more, sum));
+}
+
+/// Maximum over 2x2 windows, stride 2, of images of height, width, channels; and the winners.
+pub fn max_pool(x: &[f32], shape: (usize, usize, usize), buffers: &Buffers) -> (Vec<f32>, Vec<u8>) {
+    let (height, width, channels) = shape;
+    let (n_in, n_out) = (height * width * channels, (height / 2) * (width / 2) * channels);
+    let n = x.len() / n_in;
+    let (mut out, mut winners) = (buffers.floats(n * n_out), buffers.bytes(n * n_out));
+    x.par_chunks(n_in).zip(out.par_chunks_mut(n_out)).zip(winners.par_chunks_mut(n_out)).for_each(
+        |((x, out), winners)| {
+            pool::max_pool(Cpu::detect(), x, shape, false, out, winners);
+        },
+    );
+    (out, winners)
+}
+
+/// The gradient of [`max_pool`].
+pub fn max_pool_backward(
+    grad: &[f32],
+    winners: &[u8],
     shape: (usize, usize, usize),
-    buffers: Buffers,
-    winners: Mutex<Vec<u8>>,
+    buffers: &Buffers,
+) -> Vec<f32> {
+    let (height, width, channels) = shape;
+    let (n_in, n_out) = (height * width * channels, (height / 2) * (width / 2) * channels);
+    let mut out = buffers.floats(grad.len() / n_out * n_in);
+    out.par_chunks_mut(n_in).zip(grad.par_chunks(n_out)).zip(winners.par_chunks(n_out)).for_each(
+        |((out, grad), winners)| {
+            pool::max_pool_backward(Cpu::detect(), grad, winners, shape, out);
+        },
+    );
+    out
 }
 
-impl MaxPool {
-    /// Pools images of `shape` (height, width, channels).
-    pub fn new(shape: (usize, usize, usize), buffers: &Buffers) -> Self {
-        MaxPool { shape, buffers: buffers.clone(), winners: Mutex::default() }
-    }
+/// Maximum over any windows, and the winners.
+pub fn max_windows(x: &[f32], windows: &Windows, buffers: &Buffers) -> (Vec<f32>, Vec<u8>) {
+    let (n_in, n_out) = (windows.n_in(), windows.n_out());
+    let n = x.len() / n_in;
+    let (mut out, mut winners) = (buffers.floats(n * n_out), buffers.bytes(n * n_out));
+    x.par_chunks(n_in)
+        .zip(out.par_chunks_mut(n_out))
+        .zip(winners.par_chunks_mut(n_out))
+        .for_each(|((x, out), winners)| pool::max_windows(Cpu::detect(), x, windows, out, winners));
+    (out, winners)
 }
 
-impl CustomOp1 for MaxPool {
-    fn name(&self) -> &'static str {
-        "max_pool"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (x, n, (height, width, channels)) = (values(x, layout)?, layout.dims()[0], self.shape);
-        let n_out = (height / 2) * (width / 2) * channels;
-        let mut out = self.buffers.floats(n * n_out);
-        let mut winners = self.buffers.bytes(n * n_out);
-        x.par_chunks(height * width * channels)
-            .zip(out.par_chunks_mut(n_out))
-            .zip(winners.par_chunks_mut(n_out))
-            .for_each(|((x, out), winners)| {
-                pool::max_pool(Cpu::detect(), x, self.shape, false, out, winners);
-            });
-        *lock(&self.winners) = winners;
-        Ok((CpuStorage::F32(out), Shape::from((n, n_out))))
-    }
-
-    fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let ((n, n_in), n_out) = (x.dims2()?, y.dims2()?.1);
-        let mut out = self.buffers.floats(n * n_in);
-        let winners = lock(&self.winners);
-        with_values([grad], |[grad]| {
-            out.par_chunks_mut(n_in)
-                .zip(grad.par_chunks(n_out))
-                .zip(winners.par_chunks(n_out))
-                .for_each(|((out, grad), winners)| {
-                    pool::max_pool_backward(Cpu::detect(), grad, winners, self.shape, out);
-                });
-        })?;
-        Ok(Some(matrix(out, n, n_in)?))
-    }
+/// The gradient of [`max_windows`].
+pub fn max_windows_backward(
+    grad: &[f32],
+    winners: &[u8],
+    windows: &Windows,
+    buffers: &Buffers,
+) -> Vec<f32> {
+    let (n_in, n_out) = (windows.n_in(), windows.n_out());
+    let mut out = buffers.floats(grad.len() / n_out * n_in);
+    out.par_chunks_mut(n_in).zip(grad.par_chunks(n_out)).zip(winners.par_chunks(n_out)).for_each(
+        |((out, grad), winners)| {
+            pool::max_windows_backward(Cpu::detect(), grad, winners, windows, out);
+        },
+    );
+    out
 }
 
-impl Drop for MaxPool {
-    fn drop(&mut self) {
-        self.buffers.keep_bytes(std::mem::take(&mut *lock(&self.winners)));
-    }
+/// Mean over any windows.
+pub fn mean_windows(x: &[f32], windows: &Windows, buffers: &Buffers) -> Vec<f32> {
+    let (n_in, n_out) = (windows.n_in(), windows.n_out());
+    let mut out = buffers.floats(x.len() / n_in * n_out);
+    x.par_chunks(n_in)
+        .zip(out.par_chunks_mut(n_out))
+        .for_each(|(x, out)| pool::mean_windows(Cpu::detect(), x, windows, out));
+    out
+}
+
+/// The gradient of [`mean_windows`].
+pub fn mean_windows_backward(grad: &[f32], windows: &Windows, buffers: &Buffers) -> Vec<f32> {
+    let (n_in, n_out) = (windows.n_in(), windows.n_out());
+    let mut out = buffers.floats(grad.len() / n_out * n_in);
+    out.par_chunks_mut(n_in)
+        .zip(grad.par_chunks(n_out))
+        .for_each(|(out, grad)| pool::mean_windows_backward(Cpu::detect(), grad, windows, out));
+    out
 }

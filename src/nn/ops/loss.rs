@@ -1,38 +1,42 @@
 //! Cross-entropy of the softmax of scores, with its gradient.
 //!
 //! ```text
-//! loss = mean over images of  log(sum_j exp(z_j - max z)) - (z_label - max z)
-//! gradient = (softmax(z) - onehot(label)) / n_images
+//! target t = (1 - s) onehot(label) + s / n_classes          s: label smoothing (Szegedy et al., 2016)
+//! loss = mean over images of  log(sum_j exp(z_j - max z)) - sum_j t_j (z_j - max z)
+//! gradient = (softmax(z) - t) / n_images
 //! ```
 
-use std::sync::{Arc, Mutex};
-
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
-
-use super::{lock, matrix, values, with_values};
-
-/// What the loss found besides the mean.
+/// What the loss found.
 #[derive(Clone, Debug, Default)]
-pub struct LossSums {
+pub struct Loss {
     /// Sum of the losses of all images.
-    pub loss: f64,
+    pub sum: f64,
     /// Images whose label has the greatest score (the first of equals).
     pub n_right: usize,
-    gradient: Vec<f32>,
+    /// Gradient of the mean loss by the scores, `[n_images, n_classes]`.
+    pub gradient: Vec<f32>,
 }
 
-/// The operation on scores `[n_images, n_classes]`; gives a scalar.
-pub struct CrossEntropy {
-    labels: Vec<usize>,
-    sums: Arc<Mutex<LossSums>>,
-}
-
-impl CrossEntropy {
-    /// The loss against `labels`, which the caller checked; its sums appear behind the lock.
-    pub fn new(labels: Vec<usize>) -> (Self, Arc<Mutex<LossSums>>) {
-        let sums = Arc::new(Mutex::default());
-        (CrossEntropy { labels, sums: Arc::clone(&sums) }, sums)
+/// The loss of scores `[n_images, n_classes]` against `labels`, which the caller checked.
+pub fn cross_entropy(scores: &[f32], labels: &[usize], smoothing: f64) -> Loss {
+    let n = labels.len();
+    let n_classes = scores.len() / n;
+    let share = smoothing / n_classes as f64;
+    let mut loss = Loss { gradient: scores.to_vec(), ..Loss::default() };
+    for (row, &label) in loss.gradient.chunks_exact_mut(n_classes).zip(labels) {
+        loss.n_right += usize::from(argmax(row) == label);
+        let score = f64::from(row[label]);
+        let total: f64 = row.iter().map(|score| f64::from(*score)).sum();
+        let (log_sum, max) = softmax(row);
+        let max = f64::from(max);
+        let target = (1.0 - smoothing) * (score - max) + share * (total - max * n_classes as f64);
+        loss.sum += log_sum - target;
+        row[label] -= (1.0 - smoothing) as f32;
+        for value in row {
+            *value = (*value - share as f32) / n as f32;
+        }
     }
+    loss
 }
 
 /// Turns scores into probabilities in place and returns `log(sum exp)` less the greatest score,
@@ -59,36 +63,4 @@ pub fn argmax(scores: &[f32]) -> usize {
         }
     }
     best
-}
-
-impl CustomOp1 for CrossEntropy {
-    fn name(&self) -> &'static str {
-        "cross_entropy"
-    }
-
-    fn cpu_fwd(&self, scores: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (n, n_classes) = (layout.dims()[0], layout.dims()[1]);
-        let mut sums =
-            LossSums { gradient: values(scores, layout)?.to_vec(), ..Default::default() };
-        for (row, &label) in sums.gradient.chunks_exact_mut(n_classes).zip(&self.labels) {
-            sums.n_right += usize::from(argmax(row) == label);
-            let score = row[label];
-            let (log_sum, max) = softmax(row);
-            sums.loss += log_sum - f64::from(score - max);
-            row[label] -= 1.0;
-            for value in row {
-                *value /= n as f32;
-            }
-        }
-        let mean = sums.loss / n as f64;
-        *lock(&self.sums) = sums;
-        Ok((CpuStorage::F32(vec![mean as f32]), Shape::from(())))
-    }
-
-    fn bwd(&self, scores: &Tensor, _loss: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let (n, n_classes) = scores.dims2()?;
-        let scale = with_values([grad], |[grad]| grad[0])?;
-        let gradient = lock(&self.sums).gradient.iter().map(|value| value * scale).collect();
-        Ok(Some(matrix(gradient, n, n_classes)?))
-    }
 }

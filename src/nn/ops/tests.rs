@@ -1,180 +1,207 @@
-//! Gradients against finite differences and candle's own sweep; facts about candle we lean on.
+//! Gradients of every layer against finite differences; facts about candle that decided the design.
 
-use candle_core::{CustomOp1, CustomOp3, Device, Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 
+use super::super::Architecture;
+use super::super::plan::{Fusion, Plan, Start};
+use super::super::tape::{self, Moment, Weights};
 use super::*;
-use crate::data::Rng;
-use crate::kernels::nn::im2col::ConvShape;
+use crate::data::{ImageShape, Rng};
 
-fn draw(shape: &[usize], purpose: &str) -> Tensor {
+const MOMENT: Moment = Moment { seed: 1, epoch: 1, batch: 1 };
+const N_IMAGES: usize = 3;
+const LABELS: [usize; N_IMAGES] = [0, 2, 1];
+
+fn draw(n: usize, purpose: &str) -> Vec<f32> {
     let mut rng = Rng::new(11, &[purpose]);
-    let values =
-        (0..shape.iter().product()).map(|_| rng.uniform_f32(-1.0, 1.0)).collect::<Vec<f32>>();
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    (0..n).map(|_| rng.uniform_f32(-1.0, 1.0)).collect()
 }
 
-fn list(tensor: &Tensor) -> Vec<f32> {
-    with_values([tensor], |[values]| values.to_vec()).unwrap()
+fn layers(text: &str) -> Architecture {
+    let last = "[[layer]]\nkind = \"dense\"\nunits = \"classes\"\n";
+    Architecture::parse("test", &format!("title = \"test\"\n{text}\n{last}")).unwrap()
 }
 
-/// Compares the gradient of `sum(projection * forward(input))` with differences of step 1e-3,
-/// within 1e-2. Where the differences to both sides disagree, the step crosses a kink of a ReLU or
-/// a change of maximum: such values are left out, and are at most half.
-fn check(input: &Tensor, analytic: &Tensor, forward: impl Fn(&Tensor) -> f64, what: &str) {
-    let (values, analytic) = (list(input), list(analytic));
-    let at_rest = forward(input);
-    let mut n_kinks = 0;
-    for i in 0..values.len() {
-        let slope = |step: f32| {
-            let mut moved = values.clone();
-            moved[i] += step;
-            let moved = Tensor::from_vec(moved, input.shape(), &Device::Cpu).unwrap();
-            (forward(&moved) - at_rest) / f64::from(step)
-        };
-        let (left, right) = (slope(-1e-3), slope(1e-3));
-        if (left - right).abs() > 1e-2 {
-            n_kinks += 1;
-            continue;
+fn loss(plan: &Plan, weights: &Weights, x: &[f32]) -> f64 {
+    let buffers = Buffers::default();
+    let found = tape::gradients(plan, weights, x.to_vec(), &LABELS, 0.1, MOMENT, &buffers);
+    found.loss_sum / N_IMAGES as f64
+}
+
+/// Compares gradients of the mean loss with central differences of step 1e-3, within 6e-3 (a
+/// loss in `f32` is good to a few 1e-7, over the step 1e-3; curvature and small kinks do the rest). Where the differences to both
+/// sides disagree, the step crosses a kink of a ReLU or a change of maximum: such values are left
+/// out, and are at most a third.
+fn check(text: &str, shape: ImageShape) {
+    let architecture = layers(text);
+    for fusion in [Fusion::Off, Fusion::Training] {
+        let plan = Plan::new(&architecture, shape, 3, fusion).unwrap();
+        let weights: Weights = plan
+            .parameters
+            .iter()
+            .map(|parameter| {
+                let n = parameter.n_values();
+                let (center, bound) = match parameter.start {
+                    Start::Uniform { fan_in } => (0.0, 1.5 / (fan_in as f32).sqrt()),
+                    Start::Constant(value) => (value, 0.5),
+                };
+                draw(n, &parameter.name).iter().map(|v| center + bound * v).collect()
+            })
+            .collect();
+        let x = draw(N_IMAGES * shape.n_pixels(), "x");
+        let buffers = Buffers::default();
+        let found = tape::gradients(&plan, &weights, x.clone(), &LABELS, 0.1, MOMENT, &buffers);
+        let at_rest = loss(&plan, &weights, &x);
+        for (position, parameter) in plan.parameters.iter().enumerate() {
+            let grads = &found.grads[position];
+            if !parameter.is_trained {
+                assert!(grads.is_empty(), "{}", parameter.name);
+                continue;
+            }
+            assert_eq!(grads.len(), parameter.n_values(), "{}", parameter.name);
+            // A sample of values of large kernels.
+            let step = grads.len().div_ceil(40);
+            let mut n_kinks = 0;
+            let sample: Vec<usize> = (0..grads.len()).step_by(step).collect();
+            for &i in &sample {
+                let slope = |step: f32| {
+                    let mut moved = weights.clone();
+                    moved[position][i] += step;
+                    (loss(&plan, &moved, &x) - at_rest) / f64::from(step)
+                };
+                let (left, right) = (slope(-1e-3), slope(1e-3));
+                if (left - right).abs() > 1e-2 {
+                    n_kinks += 1;
+                    continue;
+                }
+                let (numeric, analytic) = ((left + right) / 2.0, f64::from(grads[i]));
+                assert!(
+                    (numeric - analytic).abs() < 6e-3,
+                    "{text}: {fusion:?}, {} at {i}: {analytic}, not {numeric}",
+                    parameter.name
+                );
+            }
+            assert!(n_kinks * 3 <= sample.len(), "{text}: {}: {n_kinks} kinks", parameter.name);
         }
-        let (numeric, analytic) = ((left + right) / 2.0, f64::from(analytic[i]));
-        assert!((numeric - analytic).abs() < 1e-2, "{what} at {i}: {analytic}, not {numeric}");
     }
-    assert!(n_kinks * 2 <= values.len(), "{what}: {n_kinks} kinks in {}", values.len());
 }
 
-fn project(y: &Tensor, projection: &Tensor) -> f64 {
-    list(y).iter().zip(list(projection)).map(|(a, b)| f64::from(*a) * f64::from(b)).sum()
+fn layer(kind: &str, keys: &str) -> String {
+    format!("[[layer]]\nkind = \"{kind}\"\n{keys}\n")
 }
 
-fn check_three<C: CustomOp3>(op: &C, [x, w, b]: [&Tensor; 3], has_input_grad: bool, what: &str) {
-    let y = x.apply_op3_no_bwd(w, b, op).unwrap();
-    let projection = draw(y.dims(), "projection");
-    let (gx, gw, gb) = op.bwd(x, w, b, &y, &projection).unwrap();
-    let run = |x: &Tensor, w: &Tensor, b: &Tensor| {
-        project(&x.apply_op3_no_bwd(w, b, op).unwrap(), &projection)
-    };
-    assert_eq!(gx.is_some(), has_input_grad, "{what}");
-    if let Some(gx) = gx {
-        check(x, &gx, |x| run(x, w, b), &format!("{what}: input"));
-    }
-    check(w, &gw.unwrap(), |w| run(x, w, b), &format!("{what}: weights"));
-    check(b, &gb.unwrap(), |b| run(x, w, b), &format!("{what}: bias"));
+fn conv(filters: usize, keys: &str) -> String {
+    layer("conv", &format!("filters = {filters}\nkernel = 3\n{keys}"))
 }
+
+const IMAGE: ImageShape = ImageShape { height: 7, width: 6, channels: 2 };
 
 #[test]
 fn convolution_gradients_match_finite_differences() {
-    for in_channels in [1, 2] {
-        for (kernel, pad_before, pad_after) in [(3, 0, 0), (3, 1, 1), (4, 1, 2)] {
-            for (relu, pool) in [(true, true), (false, true), (true, false), (false, false)] {
-                for needs_input_grad in [true, false] {
-                    let shape = ConvShape {
-                        height: 6,
-                        width: 7,
-                        in_channels,
-                        kernel,
-                        pad_before,
-                        pad_after,
-                        out_channels: 16,
-                    };
-                    let op = Conv::new(shape, relu, pool, needs_input_grad, &Buffers::default());
-                    let x = draw(&[3, shape.n_in()], "x");
-                    let w = draw(&[kernel, kernel, in_channels, 16], "w");
-                    let what = format!("{shape:?} relu {relu} pool {pool}");
-                    check_three(&op, [&x, &w, &draw(&[16], "b")], needs_input_grad, &what);
-                }
-            }
+    let flatten = layer("flatten", "");
+    for keys in ["", "padding = \"same\"", "padding = 2\nstride = 2", "bias = false"] {
+        // The second convolution passes a gradient on; both ways: patches and Winograd's points.
+        for (first, second) in [(3, 5), (16, 16)] {
+            let convs = conv(first, keys) + &conv(second, "padding = \"same\"");
+            check(&(convs.clone() + &flatten), IMAGE);
+            let relu = layer("relu", "");
+            let text = conv(first, keys) + &relu + &conv(second, "padding = 1") + &relu;
+            check(&(text + &layer("max_pool", "") + &flatten), IMAGE);
         }
     }
+    // Gray images with pooling: the fused kernel.
+    let gray = ImageShape { height: 9, width: 8, channels: 1 };
+    let text = conv(16, "") + &layer("relu", "") + &layer("max_pool", "") + &flatten;
+    check(&text, gray);
+    let wide = layer("conv", "filters = 4\nkernel = 1\nstride = 2");
+    check(&(conv(4, "") + &wide + &flatten), IMAGE);
 }
 
 #[test]
-fn dense_gradients_match_finite_differences() {
-    for relu in [true, false] {
-        let op = Dense { relu, needs_input_grad: true, buffers: Buffers::default() };
-        let (x, w, b) = (draw(&[4, 9], "x"), draw(&[9, 5], "w"), draw(&[5], "b"));
-        check_three(&op, [&x, &w, &b], true, "dense");
+fn other_layers_match_finite_differences() {
+    let start = conv(4, "padding = \"same\"");
+    let flatten = layer("flatten", "");
+    for middle in [
+        layer("batch_norm", ""),
+        layer("batch_norm", "") + &layer("relu", ""),
+        layer("max_pool", "size = 3\nstride = 2"),
+        layer("avg_pool", ""),
+        layer("avg_pool", "size = 3\nstride = 1"),
+        layer("dropout", "rate = 0.3"),
+        layer("relu", "") + &layer("dropout", "rate = 0.5"),
+    ] {
+        check(&(start.clone() + &middle + &flatten), IMAGE);
     }
+    check(&(start.clone() + &layer("global_avg_pool", "")), IMAGE);
+    let dense = layer("dense", "units = 7") + &layer("batch_norm", "") + &layer("relu", "");
+    check(&(start + &flatten + &dense), IMAGE);
 }
 
 #[test]
-fn other_gradients_match_finite_differences() {
-    let buffers = Buffers::default();
-    let x = draw(&[3, 4 * 5 * 2], "x");
-    let ops: [Box<dyn CustomOp1>; 3] = [
-        Box::new(Relu { buffers: buffers.clone() }),
-        Box::new(MaxPool::new((4, 5, 2), &buffers)),
-        Box::new(Dropout::new(120, 0.4, 1, "test", &buffers)),
-    ];
-    for op in &ops {
-        let run = |x: &Tensor| {
-            let (storage, layout) = x.storage_and_layout();
-            let candle_core::Storage::Cpu(storage) = &*storage else { panic!("not on the CPU") };
-            let (storage, shape) = op.cpu_fwd(storage, layout).unwrap();
-            let candle_core::CpuStorage::F32(values) = storage else { panic!("not f32") };
-            Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
-        };
-        let y = run(&x);
-        let projection = draw(y.dims(), "projection");
-        let grad = op.bwd(&x, &y, &projection).unwrap().unwrap();
-        check(&x, &grad, |x| project(&run(x), &projection), op.name());
-    }
-    let scores = draw(&[4, 6], "scores");
-    let (op, sums) = CrossEntropy::new(vec![0, 5, 2, 2]);
-    let loss = |scores: &Tensor| f64::from(list(&scores.apply_op1_no_bwd(&op).unwrap())[0]);
-    let mean = scores.apply_op1_no_bwd(&op).unwrap();
-    let one = Tensor::ones((), candle_core::DType::F32, &Device::Cpu).unwrap();
-    let grad = op.bwd(&scores, &mean, &one).unwrap().unwrap();
-    let sum = lock(&sums).loss;
-    assert!((sum / 4.0 - loss(&scores)).abs() < 1e-6);
-    check(&scores, &grad, loss, "cross_entropy");
+fn residual_gradients_match_finite_differences() {
+    let inner = |list: &str, text: &str| text.replace("[[layer]]", &format!("[[layer.{list}]]"));
+    let body = conv(4, "padding = \"same\"") + &layer("relu", "") + &conv(4, "padding = \"same\"");
+    let shortcut = layer("conv", "filters = 4\nkernel = 1\nbias = false");
+    let start = conv(4, "padding = \"same\"") + &layer("relu", "");
+    let end = layer("relu", "") + &layer("flatten", "");
+    let plain = layer("residual", "") + &inner("body", &body);
+    check(&(start.clone() + &plain + &end), IMAGE);
+    let both = plain + &inner("shortcut", &shortcut);
+    check(&(start + &both + &layer("flatten", "")), IMAGE);
+    // On the images themselves, where only one branch learns.
+    let first = layer("residual", "") + &inner("body", &conv(2, "padding = \"same\""));
+    check(&(first + &end), IMAGE);
+}
+
+#[test]
+fn smoothing_mixes_the_label_with_all_classes() {
+    let scores = [1.0, -2.0, 0.5, 3.0];
+    let probabilities = {
+        let mut scores = scores;
+        softmax(&mut scores);
+        scores.map(f64::from)
+    };
+    let plain = cross_entropy(&scores, &[2], 0.0);
+    assert!((plain.sum + probabilities[2].ln()).abs() < 1e-6);
+    let smooth = cross_entropy(&scores, &[2], 0.2);
+    let mean = -probabilities.iter().map(|p| p.ln()).sum::<f64>() / 4.0;
+    assert!((smooth.sum - 0.8 * plain.sum - 0.2 * mean).abs() < 1e-6);
+    assert!(smooth.gradient.iter().sum::<f32>().abs() < 1e-6);
+    assert_eq!((plain.n_right, cross_entropy(&scores, &[3], 0.0).n_right), (0, 1));
 }
 
 #[test]
 fn dropout_keeps_its_share_and_its_mean() {
-    let x = Tensor::ones((100, 1000), candle_core::DType::F32, &Device::Cpu).unwrap();
-    let op = Dropout::new(100_000, 0.25, 1, "test", &Buffers::default());
-    let y = list(&x.apply_op1_no_bwd(&op).unwrap());
-    let n_dropped = y.iter().filter(|v| **v == 0.0).count();
+    let buffers = Buffers::default();
+    let x = vec![1.0; 100_000];
+    let (y, kept) = dropout::forward(&x, 0.25, 1, "test", &buffers);
+    let n_dropped = kept.iter().filter(|kept| **kept == 0).count();
     // Five standard deviations of a binomial: 5 sqrt(100000 * 0.25 * 0.75) = 685.
     assert!(n_dropped.abs_diff(25_000) < 685, "{n_dropped}");
-    assert!(y.iter().all(|v| *v == 0.0 || *v == (1.0f64 / 0.75) as f32));
+    let value = (1.0f64 / 0.75) as f32;
+    assert!(y.iter().zip(&kept).all(|(v, kept)| *v == value * f32::from(*kept)));
+    assert_eq!(dropout::backward(&x, &kept, 0.25, &buffers), y);
 }
 
 #[test]
-fn candles_own_sweep_gives_the_same_gradients() {
+fn batch_norm_gives_the_mean_and_deviation_it_was_told() {
     let buffers = Buffers::default();
-    let shape = ConvShape {
-        height: 9,
-        width: 9,
-        in_channels: 1,
-        kernel: 3,
-        pad_before: 0,
-        pad_after: 0,
-        out_channels: 16,
+    // A large mean costs no digits: values near 1000 with deviation 1.
+    let rows: Vec<f32> = draw(6_000, "rows").iter().map(|v| 1000.0 + v).collect();
+    let statistics = norm::Statistics::of(&rows, 2);
+    let layer = norm::BatchNorm {
+        weight: &[2.0, 3.0],
+        bias: &[1.0, -1.0],
+        eps: 1e-5,
+        relu: false,
+        buffers: &buffers,
     };
-    let x = draw(&[20, 81], "x");
-    let var = |shape: &[usize], name: &str| Var::from_tensor(&draw(shape, name)).unwrap();
-    let (w1, b1) = (var(&[3, 3, 1, 16], "w1"), var(&[16], "b1"));
-    let (w2, b2) = (var(&[144, 4], "w2"), var(&[4], "b2"));
-    let conv = || Conv::new(shape, true, true, false, &buffers);
-    let dense = || Dense { relu: false, needs_input_grad: true, buffers: buffers.clone() };
-    let labels: Vec<usize> = (0..20).map(|i| i % 4).collect();
-    let hidden = x.apply_op3(&w1, &b1, conv()).unwrap();
-    let scores = hidden.apply_op3(&w2, &b2, dense()).unwrap();
-    let loss = scores.apply_op1(CrossEntropy::new(labels.clone()).0).unwrap();
-    let store = loss.backward().unwrap();
-
-    let (op, _) = CrossEntropy::new(labels);
-    let (conv, dense) = (conv(), dense());
-    let hidden = x.apply_op3_no_bwd(&w1, &b1, &conv).unwrap();
-    let scores = hidden.apply_op3_no_bwd(&w2, &b2, &dense).unwrap();
-    let loss = scores.apply_op1_no_bwd(&op).unwrap();
-    let one = Tensor::ones((), candle_core::DType::F32, &Device::Cpu).unwrap();
-    let grad = op.bwd(&scores, &loss, &one).unwrap().unwrap();
-    let (grad, gw2, gb2) = dense.bwd(&hidden, &w2, &b2, &scores, &grad).unwrap();
-    let (_, gw1, gb1) = conv.bwd(&x, &w1, &b1, &hidden, &grad.unwrap()).unwrap();
-    for (var, ours) in [(&w1, gw1), (&b1, gb1), (&w2, gw2), (&b2, gb2)] {
-        assert_eq!(list(store.get(var).unwrap()), list(&ours.unwrap()));
+    let out = norm::Statistics::of(&layer.forward(&rows, &statistics), 2);
+    for (found, expected) in out.mean.iter().zip([1.0, -1.0]) {
+        assert!((found - expected).abs() < 2e-3, "{found}");
+    }
+    for (found, expected) in out.variance.iter().zip([4.0, 9.0]) {
+        assert!((found / expected - 1.0).abs() < 1e-3, "{found}");
     }
 }
 

@@ -1,0 +1,152 @@
+//! Batch normalisation: sums by channel, and the maps that follow from them.
+//!
+//! Rows are `[n, n_channels]`. A caller adds the sums of chunks of rows in `f64`; within a chunk
+//! they are `f32`, taken about a shift, so that a large mean costs no digits.
+
+use super::per_level;
+
+per_level! {
+    /// Adds `sum(x - shift)` and `sum((x - shift)^2)` of every channel.
+    ///
+    /// # Panics
+    /// If `rows` is not whole rows of `shift.len()` values.
+    pub fn channel_sums(rows: &[f32], shift: &[f32], sums: &mut [f32], squares: &mut [f32]) {
+        let n = shift.len();
+        assert!(sums.len() == n && squares.len() == n && rows.len().is_multiple_of(n), "lengths");
+        for row in rows.chunks_exact(n) {
+            for i in 0..n {
+                let difference = row[i] - shift[i];
+                sums[i] += difference;
+                squares[i] += difference * difference;
+            }
+        }
+    }
+}
+
+/// `x -> scale x + shift` of every channel, and ReLU if it follows.
+#[derive(Clone, Copy)]
+pub struct Affine<'a> {
+    /// Factors.
+    pub scale: &'a [f32],
+    /// Summands.
+    pub shift: &'a [f32],
+    /// ReLU follows.
+    pub relu: bool,
+}
+
+per_level! {
+    /// Writes the mapped rows.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn affine(rows: &[f32], map: Affine<'_>, out: &mut [f32]) {
+        let n = map.scale.len();
+        assert!(map.shift.len() == n && rows.len() == out.len(), "lengths");
+        for (row, out) in rows.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
+            for i in 0..n {
+                let value = row[i] * map.scale[i] + map.shift[i];
+                out[i] = if map.relu && value < 0.0 { 0.0 } else { value };
+            }
+        }
+    }
+}
+
+per_level! {
+    /// Adds `sum(g)` and `sum(g (x - mean))` of every channel, where `g` is the gradient that the
+    /// map's ReLU lets through.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn gradient_sums(
+        rows: &[f32],
+        grad: &[f32],
+        map: Affine<'_>,
+        mean: &[f32],
+        sums: &mut [f32],
+        products: &mut [f32],
+    ) {
+        let n = mean.len();
+        assert!(map.scale.len() == n && map.shift.len() == n, "lengths");
+        assert!(sums.len() == n && products.len() == n && rows.len() == grad.len(), "lengths");
+        for (row, grad) in rows.chunks_exact(n).zip(grad.chunks_exact(n)) {
+            for i in 0..n {
+                let is_open = !map.relu || row[i] * map.scale[i] + map.shift[i] > 0.0;
+                let g = if is_open { grad[i] } else { 0.0 };
+                sums[i] += g;
+                products[i] += g * (row[i] - mean[i]);
+            }
+        }
+    }
+}
+
+/// What the gradient of a row follows from, by channel.
+#[derive(Clone, Copy)]
+pub struct GradientMap<'a> {
+    /// The map of the forward pass.
+    pub forward: Affine<'a>,
+    /// Mean of the batch.
+    pub mean: &'a [f32],
+    /// Mean gradient.
+    pub mean_gradient: &'a [f32],
+    /// `sum(g (x - mean)) / (n variance)`.
+    pub slope: &'a [f32],
+}
+
+per_level! {
+    /// Writes `scale (g - mean_gradient - slope (x - mean))`, with `g` as in [`gradient_sums`].
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn gradient(rows: &[f32], grad: &[f32], map: GradientMap<'_>, out: &mut [f32]) {
+        let n = map.mean.len();
+        let Affine { scale, shift, relu } = map.forward;
+        assert!(scale.len() == n && shift.len() == n && map.slope.len() == n, "lengths");
+        assert!(map.mean_gradient.len() == n, "lengths");
+        assert!(rows.len() == grad.len() && rows.len() == out.len(), "lengths");
+        let chunks = rows.chunks_exact(n).zip(grad.chunks_exact(n)).zip(out.chunks_exact_mut(n));
+        for ((row, grad), out) in chunks {
+            for i in 0..n {
+                let is_open = !relu || row[i] * scale[i] + shift[i] > 0.0;
+                let g = if is_open { grad[i] } else { 0.0 };
+                let centred = g - map.mean_gradient[i] - map.slope[i] * (row[i] - map.mean[i]);
+                out[i] = scale[i] * centred;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Cpu;
+
+    #[test]
+    fn every_level_gives_the_same_bits() {
+        for n_channels in [1, 5, 16, 33] {
+            let n = 7 * n_channels;
+            let at = |i: usize, salt: f32| ((i as f32 + salt) * 0.7).sin();
+            let draw = |n: usize, salt: f32| (0..n).map(|i| at(i, salt)).collect::<Vec<f32>>();
+            let (rows, grad) = (draw(n, 0.0), draw(n, 3.0));
+            let (scale, shift, mean) =
+                (draw(n_channels, 5.0), draw(n_channels, 6.0), draw(n_channels, 7.0));
+            let run = |level| {
+                let mut sums = vec![vec![0.0; n_channels]; 4];
+                let [a, b, c, d] = &mut sums[..] else { unreachable!("four sums") };
+                channel_sums(level, &rows, &shift, a, b);
+                let forward = Affine { scale: &scale, shift: &shift, relu: true };
+                gradient_sums(level, &rows, &grad, forward, &mean, c, d);
+                let (mut out, mut back) = (vec![9.0; n], vec![9.0; n]);
+                affine(level, &rows, forward, &mut out);
+                let map = GradientMap { forward, mean: &mean, mean_gradient: &shift, slope: &mean };
+                gradient(level, &rows, &grad, map, &mut back);
+                (sums, out, back)
+            };
+            let expected = run(Cpu::SCALAR);
+            let has_both = expected.1.contains(&0.0) && expected.1.iter().any(|v| *v > 0.0);
+            assert!(has_both || n_channels < 16);
+            for level in Cpu::all() {
+                assert_eq!(run(level), expected, "{level:?} {n_channels}");
+            }
+        }
+    }
+}

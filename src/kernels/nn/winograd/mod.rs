@@ -1,0 +1,240 @@
+//! Convolutions of side 3 by Winograd's minimal filtering, `F(4x4, 3x3)`: 36 multiplications for
+//! sixteen outputs instead of 144 (Lavin & Gray, CVPR 2016, section 4.3).
+//!
+//! ```text
+//! V = B^T d B   of every 6x6 tile of the images        U = G g G^T   of every kernel
+//! forward:   M[p] = V[p] U[p]            for 36 points p, a matrix product each;  y = A^T M A + b
+//! backward:  W = A dy A^T;   dV[p] = W[p] U[p]^T;   dU[p] = V[p]^T W[p]
+//!            dd = B dV B^T, overlaps added;   dg = G^T dU G
+//! ```
+//!
+//! The backward pass is the exact transpose of the forward one. On random values in `[-1, 1]` both
+//! are within 1.1e-5 of the greatest value of the exact result (a sum of products: 1e-6). A core of
+//! a Zen 5 does 28x28x32 to 32 channels in 28 us forward and 50 us backward, as much as 255 and 290
+//! GMAC/s of direct convolution, twice what its multipliers can.
+
+mod planes;
+mod points;
+
+use std::ops::Range;
+
+use super::im2col::ConvShape;
+use super::lanes::per_lanes;
+use super::product::{Product, product};
+use crate::kernels::Cpu;
+
+/// Outputs along a side of a tile.
+const TILE: usize = 4;
+/// Points along a side.
+const SIDE: usize = 6;
+/// Points of a tile.
+const N_POINTS: usize = SIDE * SIDE;
+/// Values between two planes, so that equal places of all planes do not meet in one set of the
+/// first-level cache.
+const GAP: usize = 16;
+/// Channels come in whole registers of the widest kind.
+const LANES: usize = 16;
+
+/// True for convolutions that this module computes: side 3, stride 1, channels in multiples of 16.
+pub fn applies(shape: &ConvShape) -> bool {
+    let whole = |channels: usize| channels > 0 && channels.is_multiple_of(LANES);
+    shape.kernel == 3 && shape.stride == 1 && whole(shape.in_channels) && whole(shape.out_channels)
+}
+
+/// Tiles down and across.
+fn tiles(shape: &ConvShape) -> (usize, usize) {
+    (shape.out_height().div_ceil(TILE), shape.out_width().div_ceil(TILE))
+}
+
+/// Tiles of one image.
+pub fn n_tiles(shape: &ConvShape) -> usize {
+    let (down, across) = tiles(shape);
+    down * across
+}
+
+/// Distance of planes of `n` values.
+fn plane(n: usize) -> usize {
+    n + GAP
+}
+
+/// Values of [`Kernel`]'s planes and of the gradients in them.
+pub fn n_kernel_values(shape: &ConvShape) -> usize {
+    N_POINTS * plane(shape.in_channels * shape.out_channels)
+}
+
+/// Values of scratch memory for `n_images`.
+pub fn n_scratch(shape: &ConvShape, n_images: usize) -> usize {
+    let n = n_images * n_tiles(shape);
+    N_POINTS * (plane(n * shape.in_channels) + plane(n * shape.out_channels))
+}
+
+/// Writes the planes of kernels `[3, 3, in_channels, out_channels]` (or, for the backward pass, of
+/// `[3, 3, out_channels, in_channels]`): `n_kernel_values` values.
+///
+/// # Panics
+/// If the shape is none that [`applies`] or a slice has another length.
+pub fn transform_kernel(level: Cpu, shape: &ConvShape, weights: &[f32], planes: &mut [f32]) {
+    let n = shape.in_channels * shape.out_channels;
+    assert!(applies(shape), "{shape:?}");
+    assert!(weights.len() == 9 * n && planes.len() == n_kernel_values(shape), "lengths");
+    // SAFETY: the lengths were seen above, and `n` is a multiple of 16.
+    unsafe { planes::kernel_planes(level, n, weights, planes, plane(n)) }
+}
+
+/// Gradients of kernels from those of their planes.
+///
+/// # Panics
+/// As [`transform_kernel`].
+pub fn kernel_gradient(level: Cpu, shape: &ConvShape, planes: &[f32], grad: &mut [f32]) {
+    let n = shape.in_channels * shape.out_channels;
+    assert!(applies(shape), "{shape:?}");
+    assert!(grad.len() == 9 * n && planes.len() == n_kernel_values(shape), "lengths");
+    // SAFETY: the lengths were seen above, and `n` is a multiple of 16.
+    unsafe { planes::kernel_gradient(level, n, planes, plane(n), grad) }
+}
+
+/// Convolves whole `images`, adds `bias`, and ReLU if asked. `kernel` is from [`transform_kernel`].
+///
+/// # Panics
+/// If the shape is none that [`applies`] or a slice has another length.
+#[expect(clippy::too_many_arguments, reason = "the layer's inputs, its output and scratch memory")]
+pub fn forward(
+    level: Cpu,
+    shape: &ConvShape,
+    images: &[f32],
+    kernel: &[f32],
+    bias: &[f32],
+    relu: bool,
+    scratch: &mut [f32],
+    out: &mut [f32],
+) {
+    let n = images.len() / shape.n_in();
+    let (n_in, n_out) = (shape.in_channels, shape.out_channels);
+    check(shape, images, kernel, scratch, out);
+    assert_eq!(bias.len(), n_out, "bias");
+    let n_rows = n * n_tiles(shape);
+    let (v_plane, m_plane) = (plane(n_rows * n_in), plane(n_rows * n_out));
+    let (v, m) = scratch.split_at_mut(N_POINTS * v_plane);
+    let sizes = Product {
+        m: n_rows,
+        n: n_out,
+        k: n_in,
+        a_row: n_in,
+        a_col: 1,
+        b_row: n_out,
+        c_row: n_out,
+        accumulate: false,
+    };
+    // SAFETY: `check` saw every length: `v` holds 36 planes of the images' tiles, `m` of the
+    // outputs', `kernel` of the kernels; channels are multiples of 16.
+    unsafe {
+        planes::image_planes(level, shape, images, v, v_plane);
+        let kernel = (kernel, plane(n_in * n_out));
+        products(level, &sizes, (v, v_plane), kernel, (&mut *m, m_plane), 0..N_POINTS);
+        planes::output_images(level, shape, m, m_plane, bias, relu, out);
+    }
+}
+
+/// Gradients of whole `images` and of the planes of the kernel, given those of the outputs.
+/// `turned` is [`transform_kernel`] of the kernel with its channels exchanged; `grad_kernel` is
+/// added to if `accumulate`, else replaced; `grad_images` is replaced.
+///
+/// # Panics
+/// As [`forward`].
+#[expect(clippy::too_many_arguments, reason = "the layer's inputs, its gradients, scratch memory")]
+pub fn backward(
+    level: Cpu,
+    shape: &ConvShape,
+    images: &[f32],
+    grad: &[f32],
+    turned: &[f32],
+    scratch: &mut [f32],
+    accumulate: bool,
+    grad_kernel: &mut [f32],
+    grad_images: Option<&mut [f32]>,
+) {
+    let n = images.len() / shape.n_in();
+    let (n_in, n_out) = (shape.in_channels, shape.out_channels);
+    check(shape, images, grad_kernel, scratch, grad);
+    assert_eq!(turned.len(), n_kernel_values(shape), "turned kernel");
+    let n_rows = n * n_tiles(shape);
+    let (v_plane, w_plane) = (plane(n_rows * n_in), plane(n_rows * n_out));
+    let kernel_plane = plane(n_in * n_out);
+    let (v, w) = scratch.split_at_mut(N_POINTS * v_plane);
+    let to_kernel = Product {
+        m: n_in,
+        n: n_out,
+        k: n_rows,
+        a_row: 1,
+        a_col: n_in,
+        b_row: n_out,
+        c_row: n_out,
+        accumulate,
+    };
+    let to_images = Product {
+        m: n_rows,
+        n: n_in,
+        k: n_out,
+        a_row: n_out,
+        a_col: 1,
+        b_row: n_in,
+        c_row: n_in,
+        accumulate: false,
+    };
+    // SAFETY: as in `forward`; `v` is read for the kernel's gradient before it is replaced.
+    unsafe {
+        planes::image_planes(level, shape, images, v, v_plane);
+        planes::output_planes(level, shape, grad, w, w_plane);
+        let Some(grad_images) = grad_images else {
+            let points = 0..N_POINTS;
+            let to = (grad_kernel, kernel_plane);
+            return products(level, &to_kernel, (v, v_plane), (w, w_plane), to, points);
+        };
+        assert_eq!(grad_images.len(), images.len(), "gradient of images");
+        for point in 0..N_POINTS {
+            let points = point..point + 1;
+            let to = (&mut *grad_kernel, kernel_plane);
+            products(level, &to_kernel, (v, v_plane), (w, w_plane), to, points.clone());
+            let kernel = (turned, kernel_plane);
+            products(level, &to_images, (w, w_plane), kernel, (&mut *v, v_plane), points);
+        }
+        grad_images.fill(0.0);
+        planes::image_gradient_add(level, shape, v, v_plane, grad_images);
+    }
+}
+
+per_lanes! {
+    /// `c[p] = a[p] b[p]` for planes `p` in `points`; each operand with the distance of its planes.
+    ///
+    /// # Safety
+    /// As [`product`] for every plane.
+    unsafe fn products<V>(
+        sizes: &Product,
+        a: (&[f32], usize),
+        b: (&[f32], usize),
+        c: (&mut [f32], usize),
+        points: Range<usize>,
+    ) {
+        let ((a, a_plane), (b, b_plane), (c, c_plane)) = (a, b, c);
+        for p in points {
+            product::<V>(
+                sizes,
+                a.as_ptr().add(p * a_plane),
+                b.as_ptr().add(p * b_plane),
+                c.as_mut_ptr().add(p * c_plane),
+            );
+        }
+    }
+}
+
+fn check(shape: &ConvShape, images: &[f32], kernel: &[f32], scratch: &[f32], out: &[f32]) {
+    let n = images.len() / shape.n_in();
+    assert!(applies(shape), "{shape:?}");
+    assert_eq!(images.len(), n * shape.n_in(), "images");
+    assert_eq!(kernel.len(), n_kernel_values(shape), "kernel");
+    assert_eq!(scratch.len(), n_scratch(shape, n), "scratch memory");
+    assert_eq!(out.len(), n * shape.n_positions() * shape.out_channels, "outputs");
+}
+
+#[cfg(test)]
+mod tests;

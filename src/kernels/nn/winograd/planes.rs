@@ -1,0 +1,260 @@
+//! The transforms of whole images: 36 planes, one per pair of points, `[n_tiles, n_channels]` each.
+//!
+//! Tiles of six image values overlap by two; what lies outside the image is zero.
+
+use super::super::im2col::ConvShape;
+use super::super::lanes::{Lanes, per_lanes};
+use super::points::{
+    image_to_points, kernel_to_points, outputs_to_points, points_to_image, points_to_kernel,
+    points_to_outputs,
+};
+use super::{SIDE, TILE, tiles};
+
+per_lanes! {
+    /// Kernels `[3, 3, n]` to planes of `n` values, `plane` apart.
+    ///
+    /// # Safety
+    /// `n` is a multiple of 16; the slices hold `9 n` values and 36 planes.
+    pub unsafe fn kernel_planes<V>(n: usize, weights: &[f32], planes: &mut [f32], plane: usize) {
+        let (weights, planes) = (weights.as_ptr(), planes.as_mut_ptr());
+        for i in (0..n).step_by(V::N) {
+            let mut rows = [[V::splat(0.0); 3]; SIDE];
+            for x in 0..3 {
+                let column = std::array::from_fn(|y| V::load(weights.add((y * 3 + x) * n + i)));
+                for (row, value) in rows.iter_mut().zip(kernel_to_points(column)) {
+                    row[x] = value;
+                }
+            }
+            for (y, row) in rows.into_iter().enumerate() {
+                for (x, value) in kernel_to_points(row).into_iter().enumerate() {
+                    value.store(planes.add((y * SIDE + x) * plane + i));
+                }
+            }
+        }
+    }
+}
+
+per_lanes! {
+    /// Gradients of the planes of kernels to those of kernels.
+    ///
+    /// # Safety
+    /// As [`kernel_planes`].
+    pub unsafe fn kernel_gradient<V>(n: usize, planes: &[f32], plane: usize, grad: &mut [f32]) {
+        let (planes, grad) = (planes.as_ptr(), grad.as_mut_ptr());
+        for i in (0..n).step_by(V::N) {
+            let mut rows = [[V::splat(0.0); SIDE]; 3];
+            for x in 0..SIDE {
+                let column =
+                    std::array::from_fn(|y| V::load(planes.add((y * SIDE + x) * plane + i)));
+                for (row, value) in rows.iter_mut().zip(points_to_kernel(column)) {
+                    row[x] = value;
+                }
+            }
+            for (y, row) in rows.into_iter().enumerate() {
+                for (x, value) in points_to_kernel(row).into_iter().enumerate() {
+                    value.store(grad.add((y * 3 + x) * n + i));
+                }
+            }
+        }
+    }
+}
+
+/// First image row and column of a tile, and whether the tile lies inside the image.
+#[inline(always)]
+fn corner(shape: &ConvShape, tile_y: usize, tile_x: usize) -> (isize, isize, bool) {
+    let at = |tile: usize| (tile * TILE) as isize - shape.pad_before as isize;
+    let (y, x) = (at(tile_y), at(tile_x));
+    let fits = |from: isize, n: usize| from >= 0 && from + SIDE as isize <= n as isize;
+    (y, x, fits(y, shape.height) && fits(x, shape.width))
+}
+
+/// Values of a tile's column; zeros outside the image.
+///
+/// # Safety
+/// `image` points to the image at the channels that are read.
+#[inline(always)]
+unsafe fn column<V: Lanes>(shape: &ConvShape, image: *const f32, y: isize, x: isize) -> [V; SIDE] {
+    let width = shape.width as isize;
+    // SAFETY: rows and columns inside the image only.
+    unsafe {
+        std::array::from_fn(|row| {
+            let y = y + row as isize;
+            if y < 0 || y >= shape.height as isize || x < 0 || x >= width {
+                V::splat(0.0)
+            } else {
+                V::load(image.offset((y * width + x) * shape.in_channels as isize))
+            }
+        })
+    }
+}
+
+per_lanes! {
+    /// Images to planes `plane` apart.
+    ///
+    /// # Safety
+    /// Channels are a multiple of 16; `images` holds whole images, `planes` 36 planes of their tiles.
+    pub unsafe fn image_planes<V>(
+        shape: &ConvShape, images: &[f32], planes: &mut [f32], plane: usize,
+    ) {
+        let (channels, (down, across)) = (shape.in_channels, tiles(shape));
+        let mut to = planes.as_mut_ptr();
+        for image in images.chunks_exact(shape.n_in()) {
+            let image = image.as_ptr();
+            for tile in 0..down * across {
+                let (y, x, is_inside) = corner(shape, tile / across, tile % across);
+                for channel in (0..channels).step_by(V::N) {
+                    let mut rows = [[V::splat(0.0); SIDE]; SIDE];
+                    for dx in 0..SIDE {
+                        let values = if is_inside {
+                            let at = (y as usize * shape.width + x as usize + dx) * channels;
+                            let from = image.add(at + channel);
+                            std::array::from_fn(|dy| V::load(from.add(dy * shape.width * channels)))
+                        } else {
+                            column(shape, image.add(channel), y, x + dx as isize)
+                        };
+                        for (row, value) in rows.iter_mut().zip(image_to_points(values)) {
+                            row[dx] = value;
+                        }
+                    }
+                    for (dy, row) in rows.into_iter().enumerate() {
+                        for (dx, value) in image_to_points(row).into_iter().enumerate() {
+                            value.store(to.add((dy * SIDE + dx) * plane + channel));
+                        }
+                    }
+                }
+                to = to.add(channels);
+            }
+        }
+    }
+}
+
+per_lanes! {
+    /// Adds the gradients of planes to those of the images.
+    ///
+    /// # Safety
+    /// As [`image_planes`].
+    pub unsafe fn image_gradient_add<V>(
+        shape: &ConvShape, planes: &[f32], plane: usize, images: &mut [f32],
+    ) {
+        let (channels, (down, across)) = (shape.in_channels, tiles(shape));
+        let (height, width) = (shape.height as isize, shape.width as isize);
+        let mut from = planes.as_ptr();
+        for image in images.chunks_exact_mut(shape.n_in()) {
+            let image = image.as_mut_ptr();
+            for tile in 0..down * across {
+                let (y, x, _) = corner(shape, tile / across, tile % across);
+                for channel in (0..channels).step_by(V::N) {
+                    let mut rows = [[V::splat(0.0); SIDE]; SIDE];
+                    for dx in 0..SIDE {
+                        let values = std::array::from_fn(|dy| {
+                            V::load(from.add((dy * SIDE + dx) * plane + channel))
+                        });
+                        for (row, value) in rows.iter_mut().zip(points_to_image(values)) {
+                            row[dx] = value;
+                        }
+                    }
+                    for (dy, row) in rows.into_iter().enumerate() {
+                        let y = y + dy as isize;
+                        if y < 0 || y >= height {
+                            continue;
+                        }
+                        for (dx, value) in points_to_image(row).into_iter().enumerate() {
+                            let x = x + dx as isize;
+                            if x < 0 || x >= width {
+                                continue;
+                            }
+                            let at = image.offset((y * width + x) * channels as isize).add(channel);
+                            V::load(at).add(value).store(at);
+                        }
+                    }
+                }
+                from = from.add(channels);
+            }
+        }
+    }
+}
+
+per_lanes! {
+    /// Planes to outputs, with bias, and ReLU if asked.
+    ///
+    /// # Safety
+    /// Channels are a multiple of 16; `out` holds whole output images, `planes` those of their tiles,
+    /// `bias` a value per channel.
+    pub unsafe fn output_images<V>(
+        shape: &ConvShape, planes: &[f32], plane: usize, bias: &[f32], relu: bool, out: &mut [f32],
+    ) {
+        let (channels, (down, across)) = (shape.out_channels, tiles(shape));
+        let (height, width) = (shape.out_height(), shape.out_width());
+        let mut from = planes.as_ptr();
+        for out in out.chunks_exact_mut(shape.n_positions() * channels) {
+            for tile in 0..down * across {
+                let (y, x) = (tile / across * TILE, tile % across * TILE);
+                let (n_rows, n_columns) = ((height - y).min(TILE), (width - x).min(TILE));
+                let corner = out.as_mut_ptr().add((y * width + x) * channels);
+                for channel in (0..channels).step_by(V::N) {
+                    let bias = V::load(bias.as_ptr().add(channel));
+                    let mut rows = [[V::splat(0.0); SIDE]; TILE];
+                    for dx in 0..SIDE {
+                        let values = std::array::from_fn(|dy| {
+                            V::load(from.add((dy * SIDE + dx) * plane + channel))
+                        });
+                        for (row, value) in rows.iter_mut().zip(points_to_outputs(values)) {
+                            row[dx] = value;
+                        }
+                    }
+                    for (dy, row) in rows.into_iter().enumerate().take(n_rows) {
+                        let values = points_to_outputs(row);
+                        for (dx, value) in values.into_iter().enumerate().take(n_columns) {
+                            let value = value.add(bias);
+                            let value = if relu { value.rectify() } else { value };
+                            value.store(corner.add((dy * width + dx) * channels + channel));
+                        }
+                    }
+                }
+                from = from.add(channels);
+            }
+        }
+    }
+}
+
+per_lanes! {
+    /// Gradients of outputs to those of planes.
+    ///
+    /// # Safety
+    /// As [`output_images`], `grad` in place of `out`.
+    pub unsafe fn output_planes<V>(
+        shape: &ConvShape, grad: &[f32], planes: &mut [f32], plane: usize,
+    ) {
+        let (channels, (down, across)) = (shape.out_channels, tiles(shape));
+        let (height, width) = (shape.out_height(), shape.out_width());
+        let mut to = planes.as_mut_ptr();
+        for grad in grad.chunks_exact(shape.n_positions() * channels) {
+            for tile in 0..down * across {
+                let (y, x) = (tile / across * TILE, tile % across * TILE);
+                let (n_rows, n_columns) = ((height - y).min(TILE), (width - x).min(TILE));
+                let corner = grad.as_ptr().add((y * width + x) * channels);
+                for channel in (0..channels).step_by(V::N) {
+                    let mut rows = [[V::splat(0.0); TILE]; SIDE];
+                    for dx in 0..n_columns {
+                        let values: [V; TILE] = std::array::from_fn(|dy| {
+                            if dy < n_rows {
+                                V::load(corner.add((dy * width + dx) * channels + channel))
+                            } else {
+                                V::splat(0.0)
+                            }
+                        });
+                        for (row, value) in rows.iter_mut().zip(outputs_to_points(values)) {
+                            row[dx] = value;
+                        }
+                    }
+                    for (dy, row) in rows.into_iter().enumerate() {
+                        for (dx, value) in outputs_to_points(row).into_iter().enumerate() {
+                            value.store(to.add((dy * SIDE + dx) * plane + channel));
+                        }
+                    }
+                }
+                to = to.add(channels);
+            }
+        }
+    }
+}

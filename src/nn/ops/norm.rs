@@ -1,0 +1,164 @@
+//! Batch normalisation (Ioffe & Szegedy, 2015), and ReLU if it follows.
+//!
+//! ```text
+//! y = weight (x - mean) / sqrt(variance + eps) + bias
+//! running = (1 - momentum) running + momentum batch     the running variance divides by n - 1
+//! ```
+
+use rayon::prelude::*;
+
+use super::Buffers;
+use crate::kernels::Cpu;
+use crate::kernels::nn::norm::{self, Affine, GradientMap};
+
+/// Rows of one task, and of one partial sum in `f32`.
+const N_ROWS_PER_CHUNK: usize = 512;
+
+/// Mean and variance of every channel of a batch; the variance divides by `n`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Statistics {
+    pub mean: Vec<f32>,
+    pub variance: Vec<f32>,
+}
+
+/// One normalisation of `[n, n_channels]` rows.
+pub struct BatchNorm<'a> {
+    pub weight: &'a [f32],
+    pub bias: &'a [f32],
+    pub eps: f64,
+    pub relu: bool,
+    pub buffers: &'a Buffers,
+}
+
+/// Gradients of the rows, the weight and the bias.
+pub struct Gradients {
+    pub rows: Option<Vec<f32>>,
+    pub weight: Vec<f32>,
+    pub bias: Vec<f32>,
+}
+
+impl Statistics {
+    /// Those of a batch.
+    pub fn of(rows: &[f32], n_channels: usize) -> Self {
+        let level = Cpu::detect();
+        let n = (rows.len() / n_channels) as f64;
+        let Some(shift) = rows.get(..n_channels) else { return Statistics::default() };
+        let sums = sum_chunks(rows.len(), n_channels, |range, sums, squares| {
+            norm::channel_sums(level, &rows[range], shift, sums, squares);
+        });
+        let (mean, variance) = sums
+            .zip(shift)
+            .map(|((sum, square), &shift)| {
+                let mean = sum / n;
+                let variance = (square / n - mean * mean).max(0.0);
+                ((mean + f64::from(shift)) as f32, variance as f32)
+            })
+            .unzip();
+        Statistics { mean, variance }
+    }
+
+    /// What running statistics become after a batch of `n` rows.
+    pub fn moved(&self, running: [&[f32]; 2], momentum: f64, n: usize) -> [Vec<f32>; 2] {
+        let unbiased = n as f64 / (n.max(2) - 1) as f64;
+        let mix = |old: &[f32], new: &[f32], factor: f64| {
+            let pairs = old.iter().zip(new);
+            pairs
+                .map(|(&old, &new)| {
+                    let (old, new) = (f64::from(old), f64::from(new) * factor);
+                    ((1.0 - momentum) * old + momentum * new) as f32
+                })
+                .collect()
+        };
+        [mix(running[0], &self.mean, 1.0), mix(running[1], &self.variance, unbiased)]
+    }
+
+    fn inverse_deviation(&self, eps: f64) -> Vec<f32> {
+        self.variance.iter().map(|v| (1.0 / (f64::from(*v) + eps).sqrt()) as f32).collect()
+    }
+}
+
+/// Sums in `f64` of what `add` sums over chunks of rows, two for each channel.
+fn sum_chunks(
+    n_values: usize,
+    n_channels: usize,
+    add: impl Fn(std::ops::Range<usize>, &mut [f32], &mut [f32]) + Sync,
+) -> impl Iterator<Item = (f64, f64)> {
+    let size = N_ROWS_PER_CHUNK * n_channels;
+    let chunks: Vec<Vec<f32>> = (0..n_values.div_ceil(size))
+        .into_par_iter()
+        .map(|i| {
+            let mut sums = vec![0.0; 2 * n_channels];
+            let (first, second) = sums.split_at_mut(n_channels);
+            add(i * size..((i + 1) * size).min(n_values), first, second);
+            sums
+        })
+        .collect();
+    (0..n_channels).map(move |channel| {
+        let sum = |at: usize| chunks.iter().map(|sums| f64::from(sums[at])).sum();
+        (sum(channel), sum(n_channels + channel))
+    })
+}
+
+impl BatchNorm<'_> {
+    /// Factors and summands of every channel.
+    pub fn map(&self, statistics: &Statistics) -> (Vec<f32>, Vec<f32>) {
+        let inverse = statistics.inverse_deviation(self.eps);
+        let scale: Vec<f32> = self.weight.iter().zip(&inverse).map(|(w, i)| w * i).collect();
+        let shift = self.bias.iter().zip(&statistics.mean).zip(&scale);
+        let shift = shift.map(|((bias, mean), scale)| bias - mean * scale).collect();
+        (scale, shift)
+    }
+
+    /// Normalises `rows` by given statistics.
+    pub fn forward(&self, rows: &[f32], statistics: &Statistics) -> Vec<f32> {
+        let (scale, shift) = self.map(statistics);
+        let map = Affine { scale: &scale, shift: &shift, relu: self.relu };
+        let (level, size) = (Cpu::detect(), N_ROWS_PER_CHUNK * self.weight.len());
+        let mut out = self.buffers.floats(rows.len());
+        out.par_chunks_mut(size)
+            .zip(rows.par_chunks(size))
+            .for_each(|(out, rows)| norm::affine(level, rows, map, out));
+        out
+    }
+
+    /// Gradients given the batch, its statistics and the gradient of the outputs.
+    pub fn backward(
+        &self,
+        rows: &[f32],
+        statistics: &Statistics,
+        grad: &[f32],
+        needs_input_grad: bool,
+    ) -> Gradients {
+        let (n_channels, level) = (self.weight.len(), Cpu::detect());
+        let n = (rows.len() / n_channels) as f64;
+        let (scale, shift) = self.map(statistics);
+        let forward = Affine { scale: &scale, shift: &shift, relu: self.relu };
+        let mean = statistics.mean.as_slice();
+        let sums: Vec<(f64, f64)> = sum_chunks(rows.len(), n_channels, |range, sums, products| {
+            let (rows, grad) = (&rows[range.clone()], &grad[range]);
+            norm::gradient_sums(level, rows, grad, forward, mean, sums, products);
+        })
+        .collect();
+        let inverse = statistics.inverse_deviation(self.eps);
+        let per_channel = |value: &dyn Fn(usize) -> f64| -> Vec<f32> {
+            (0..n_channels).map(|channel| value(channel) as f32).collect()
+        };
+        let mean_gradient = per_channel(&|i| sums[i].0 / n);
+        let slope = per_channel(&|i| sums[i].1 / n * f64::from(inverse[i]).powi(2));
+        let rows = needs_input_grad.then(|| {
+            let map = GradientMap { forward, mean, mean_gradient: &mean_gradient, slope: &slope };
+            let size = N_ROWS_PER_CHUNK * n_channels;
+            let mut out = self.buffers.floats(rows.len());
+            out.par_chunks_mut(size)
+                .zip(rows.par_chunks(size))
+                .zip(grad.par_chunks(size))
+                .for_each(|((out, rows), grad)| norm::gradient(level, rows, grad, map, out));
+            out
+        });
+        Gradients {
+            rows,
+            weight: per_channel(&|i| sums[i].1 * f64::from(inverse[i])),
+            bias: per_channel(&|i| sums[i].0),
+        }
+    }
+}
