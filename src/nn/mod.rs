@@ -11,8 +11,10 @@
 //! ```
 
 mod architecture;
+mod augmentation;
 mod average;
 mod checkpoint;
+mod ensemble;
 mod error;
 mod gradient;
 mod network;
@@ -26,6 +28,7 @@ mod train;
 mod transfer;
 
 pub use architecture::Architecture;
+pub use ensemble::{Average, Ensemble};
 pub use error::NnError;
 pub use network::Network;
 pub use params::{Freeze, Keep, Optimizer, Schedule, TrainParams};

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::architecture::Architecture;
+use super::augmentation::Augmentation;
 use super::checkpoint::{self, Fingerprint};
 use super::error::NnError;
 use super::network::{Network, images};
@@ -138,6 +139,7 @@ fn check(
     params: &TrainParams,
 ) -> Result<Plan, NnError> {
     params.check()?;
+    params.augment.check(data.train.shape).map_err(NnError::Augment)?;
     let (n_classes, n_images) = (data.n_classes(), data.train.len() - data.validation_idx.len());
     let mut plan = Plan::new(architecture, data.train.shape, n_classes, Fusion::Training)?;
     transfer::freeze(&mut plan, architecture.name(), &params.freeze)?;
@@ -298,7 +300,8 @@ impl Run<'_> {
     ) -> Result<Losses, NnError> {
         let params = self.params;
         let labels: Vec<usize> = rows.iter().map(|row| self.data.train.labels[*row]).collect();
-        let x = self.images(rows)?;
+        let change = Augmentation::new(&params.augment, self.data.train.shape, moment);
+        let x = self.images(rows, change.as_ref())?;
         let Standing { weights, average, optimizer, .. } = standing;
         let smoothing = params.label_smoothing;
         let found = gradients(self.plan, weights, x, &labels, smoothing, moment, &self.buffers);
@@ -325,9 +328,10 @@ impl Run<'_> {
         Ok(Losses { loss_sum, n_right })
     }
 
-    fn images(&self, rows: &[usize]) -> Result<Vec<f32>, NnError> {
-        let train = &self.data.train;
-        images(train.pixels.view(), rows, train.shape.n_pixels(), self.plan.pixels, &self.buffers)
+    fn images(&self, rows: &[usize], change: Option<&Augmentation>) -> Result<Vec<f32>, NnError> {
+        let (train, scale) = (&self.data.train, self.plan.pixels);
+        let n_pixels = train.shape.n_pixels();
+        images(train.pixels.view(), rows, n_pixels, scale, change, &self.buffers)
     }
 
     /// Refuses a mean loss that is not finite, or beyond what a training comes back from.
@@ -356,7 +360,7 @@ impl Run<'_> {
             if self.progress.interrupted() {
                 return Err(NnError::Interrupted);
             }
-            let x = self.images(rows)?;
+            let x = self.images(rows, None)?;
             let n_steps = self.plan.steps.len();
             let scores = tape::infer(self.plan, n_steps, weights, x, rows.len(), &self.buffers);
             let labels: Vec<usize> = rows.iter().map(|row| train.labels[*row]).collect();
