@@ -8,7 +8,7 @@ use crate::config::Pipeline;
 use crate::engine::{StageJournal, Status};
 use crate::report::{
     AxesCard, Comparison, EvaluationRecord, MatrixCell, ModelResult, NetworkCard, Results,
-    RunOutput, SCHEMA, StageRecord, StageStatus,
+    RunOutput, SCHEMA, StageRecord, StageStatus, compare_over_seeds, summarise,
 };
 use crate::stage::{ArtifactType, EvaluatedModel, EvaluatedNetwork, Evaluation};
 
@@ -61,6 +61,15 @@ pub fn assemble(facts: RunFacts, evaluations: &[(&str, &Evaluation)]) -> RunOutp
         }
     }
     costs.mark_series(&mut models);
+    let seeds = pipeline.seeds();
+    let split_seed = |id: &str| match pipeline.stage(id) {
+        Some(stage) => (stage.base().to_owned(), stage.own_seed()),
+        None => (id.to_owned(), None),
+    };
+    let (summaries, seed_comparisons) = match seeds.is_empty() {
+        true => (Vec::new(), Vec::new()),
+        false => (summarise(&models, &split_seed), compare_over_seeds(&comparisons, &split_seed)),
+    };
     let (_, first) = evaluations[0];
     let results = Results {
         schema: SCHEMA,
@@ -81,6 +90,9 @@ pub fn assemble(facts: RunFacts, evaluations: &[(&str, &Evaluation)]) -> RunOutp
         stages: facts.journal.iter().map(stage_record).collect(),
         models,
         comparisons,
+        seeds,
+        summaries,
+        seed_comparisons,
     };
     RunOutput {
         results,

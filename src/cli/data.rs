@@ -8,14 +8,16 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::target::sources;
+use crate::config::{DEFAULT_SEED, parse_fields};
 use crate::data::download::Patience;
-use crate::data::{self, Dataset, registry};
+use crate::data::{self, Dataset, Transforms, registry};
 use crate::progress::Progress;
+use crate::stage::TRANSFORMS;
 
 /// Fetch, verify and show data sets.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pipeline data verify fashion-mnist\n  pipeline data show garments --out garments.png"
+    after_help = "Examples:\n  pipeline data verify fashion-mnist\n  pipeline data show garments --out garments.png\n  pipeline data show garments --augment crop=4,flip=0.5,rotate=10 --out changed.png"
 )]
 pub struct DataArgs {
     #[command(subcommand)]
@@ -47,6 +49,13 @@ enum DataCommand {
         /// PNG file to write: the first 25 images, then one per class, 5 a line.
         #[arg(long, value_name = "FILE.png")]
         out: Option<PathBuf>,
+        /// Show one image per class and beside it 7 as training sees it with
+        /// `augment = { KEY = VALUE, … }`; `pipeline list` has the keys, at `cnn`.
+        #[arg(long, value_name = "KEY=VALUE,…")]
+        augment: Option<String>,
+        /// Seed of what is drawn for --augment.
+        #[arg(long, default_value_t = DEFAULT_SEED, requires = "augment")]
+        seed: u64,
     },
 }
 
@@ -70,7 +79,13 @@ pub fn run(args: DataArgs, progress: &dyn Progress) -> anyhow::Result<()> {
     match args.command {
         DataCommand::Fetch { place } => fetch(&place, progress),
         DataCommand::Verify { place } => verify(&place, progress),
-        DataCommand::Show { place, out } => show(&place, out, progress),
+        DataCommand::Show { place, out, augment, seed } => {
+            let sheet = match augment {
+                None => Sheet::Plain,
+                Some(typed) => Sheet::Changed { transforms: transforms(&typed)?, seed },
+            };
+            show(&place, out, sheet, progress)
+        }
     }
 }
 
@@ -121,18 +136,45 @@ fn verify(place: &Place, progress: &dyn Progress) -> anyhow::Result<()> {
     }
 }
 
-fn show(place: &Place, out: Option<PathBuf>, progress: &dyn Progress) -> anyhow::Result<()> {
+/// What the picture holds.
+enum Sheet {
+    Plain,
+    Changed { transforms: Transforms, seed: u64 },
+}
+
+/// `--augment` as it would be checked in a pipeline file.
+fn transforms(typed: &str) -> anyhow::Result<Transforms> {
+    let fields = parse_fields(typed, "--augment", TRANSFORMS)?;
+    Ok(serde_json::from_value(fields.into())?)
+}
+
+fn show(
+    place: &Place,
+    out: Option<PathBuf>,
+    sheet: Sheet,
+    progress: &dyn Progress,
+) -> anyhow::Result<()> {
     let dataset = data::load(&place.name, None, &sources(place.data.clone()), progress)?.dataset;
     let out = out.unwrap_or_else(|| PathBuf::from(format!("{}.png", dataset.name)));
-    let mut rows: Vec<usize> = (0..dataset.train.len().min(25)).collect();
-    rows.extend(data::sheet::one_per_class(&dataset.train, dataset.n_classes()));
-    let png = data::contact_sheet(&dataset.train, &rows, 5)?;
+    let one_per_class = data::sheet::one_per_class(&dataset.train, dataset.n_classes());
+    let (png, shown) = match sheet {
+        Sheet::Plain => {
+            let mut rows: Vec<usize> = (0..dataset.train.len().min(25)).collect();
+            rows.extend(one_per_class);
+            (data::contact_sheet(&dataset.train, &rows, 5)?, "first 25 images and one per class")
+        }
+        Sheet::Changed { transforms, seed } => {
+            let png =
+                data::sheet::changed_sheet(&dataset.train, &one_per_class, &transforms, seed)?;
+            (png, "one image per class and 7 changed copies of each")
+        }
+    };
     std::fs::write(&out, png).with_context(|| format!("cannot write `{}`", out.display()))?;
     if place.json {
         writeln!(stdout(), "{:#}", card(&dataset, &out))?;
     } else {
         print_card(&dataset)?;
-        writeln!(stdout(), "\nfirst 25 images and one per class: {}", out.display())?;
+        writeln!(stdout(), "\n{shown}: {}", out.display())?;
     }
     Ok(())
 }

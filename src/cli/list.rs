@@ -52,6 +52,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         for field in kind.fields {
             let default = field.default.unwrap_or("required");
             writeln!(out, "    {:16} {} [{default}]", field.name, field.doc)?;
+            if let Accepts::Table(fields) = field.accepts {
+                for field in fields {
+                    writeln!(out, "      {:14} {}", field.name, field.doc)?;
+                }
+            }
         }
     }
     Ok(())
@@ -83,7 +88,11 @@ fn field_json(kind: &Kind, field: &Field) -> serde_json::Value {
         Accepts::WordOrTexts { words } => json!({ "words": words, "list": "text" }),
         Accepts::Choice(words) => json!({ "words": words }),
         Accepts::ChoiceOf(words) => json!({ "words": words() }),
+        Accepts::NameOrFile { names, .. } => json!({ "words": names(), "file": "toml" }),
         Accepts::Text => json!("text"),
+        Accepts::Table(fields) => json!({
+            "table": fields.iter().map(|field| field_json(kind, field)).collect::<Vec<_>>()
+        }),
         Accepts::Grid { .. } => json!("grid"),
         Accepts::Fixed { .. } => json!("parameters"),
     };

@@ -31,6 +31,10 @@ pub struct Target {
     /// Seed of everything random [default: the pipeline's].
     #[arg(long)]
     seed: Option<u64>,
+    /// Several seeds: what is drawn at random is made once with each, and models are compared over
+    /// them.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with = "seed")]
+    seeds: Vec<u64>,
     /// Threads to use; results do not depend on it [default: all cores].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -86,6 +90,7 @@ impl Target {
         let overrides = Overrides {
             set: self.set.clone(),
             seed: self.seed,
+            seeds: self.seeds.clone(),
             dataset: self.dataset.clone(),
             engine: self.device.engine(),
         };
@@ -146,7 +151,7 @@ fn text(name: &str) -> anyhow::Result<(String, String)> {
 /// What `--force` asks for; an empty word means all.
 fn force(words: &[String], pipeline: &Pipeline) -> anyhow::Result<Force> {
     for id in words.iter().filter(|id| !id.is_empty()) {
-        if pipeline.stage(id).is_none() {
+        if pipeline.named(id).next().is_none() {
             let ids: Vec<&str> = pipeline.stages.iter().map(|stage| stage.id.as_str()).collect();
             let message = format!("`--force {id}`: the pipeline has no stage `{id}`");
             return Err(UsageError::new(message, format!("its stages: {}", ids.join(", "))).into());

@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::error::{Origin, Problems};
 use super::nearest::{hint, quoted};
+use super::seeds::split_seed;
 use super::tree::{Entry, Node, Shape};
-use super::{Cell, DEFAULT_SEED, StageSpec, space, values};
+use super::{Cell, DEFAULT_SEED, StageSpec, file, space, values};
 use crate::stage::{Accepts, Field, InputSpec, Kind};
 
 /// Keys of a stage that every kind has.
@@ -63,7 +64,9 @@ impl Draft {
     }
 }
 
+/// Copies of a stage are described alike: a mistake in them is one mistake.
 fn describe(id: &str, kind: Option<&Kind>) -> String {
+    let (id, _) = split_seed(id);
     match kind {
         Some(kind) => format!("stage `{id}` ({})", kind.name),
         None => format!("stage `{id}`"),
@@ -72,7 +75,7 @@ fn describe(id: &str, kind: Option<&Kind>) -> String {
 
 /// Checks everything above the stages; `None` if the name is missing or wrong.
 pub(super) fn header(root: &Node, problems: &mut Problems) -> Option<Header> {
-    const KEYS: [&str; 6] = ["name", "title", "description", "seed", "stage", "matrix"];
+    const KEYS: [&str; 7] = ["name", "title", "description", "seed", "seeds", "stage", "matrix"];
     let mut header =
         Header { name: String::new(), title: None, description: None, seed: DEFAULT_SEED };
     for entry in root.entries().unwrap_or_default() {
@@ -144,7 +147,7 @@ fn stage(entry: &Entry, kinds: &'static [&'static Kind], problems: &mut Problems
         params: Map::new(),
         inputs: Vec::new(),
     };
-    if !is_name(&draft.id) {
+    if !is_name(split_seed(&draft.id).0) {
         bad_name("stage name", &draft.id, &draft.origin, problems);
     }
     if entry.node.entries().is_none() {
@@ -215,6 +218,12 @@ fn params(
             (Accepts::Grid { lists_only_if }, Some(entry)) => {
                 space::grid(&subject, entry, lists_only_if, &read, problems)
             }
+            (Accepts::Table(fields), Some(entry)) if entry.node.entries().is_some() => {
+                table(fields, field.name, &subject, &entry.node, problems)
+            }
+            (Accepts::NameOrFile { check, .. }, Some(entry)) if file::is_file(&entry.node) => {
+                file::read(*check, field.name, &subject, &entry.node, problems)
+            }
             (_, Some(entry)) => checked(field, field.name, &subject, &entry.node, problems),
             (_, None) => {
                 let default = default(field);
@@ -252,6 +261,37 @@ pub(super) fn checked(
             problems.add(&node.origin, message, hint);
         })
         .ok()
+}
+
+/// The values of a table that are not the defaults; `None` if any is wrong (reported).
+pub(super) fn table(
+    fields: &'static [Field],
+    name: &str,
+    subject: &str,
+    node: &Node,
+    problems: &mut Problems,
+) -> Option<Value> {
+    let known: Vec<&str> = fields.iter().map(|field| field.name).collect();
+    let mut is_right = true;
+    for entry in node.entries().unwrap_or_default() {
+        if !known.contains(&entry.key.as_str()) {
+            unknown(entry, &format!("{name}.{}", entry.key), subject, &known, problems);
+            is_right = false;
+        }
+    }
+    let mut read = Map::new();
+    for field in fields {
+        let Some(entry) = node.get(field.name) else { continue };
+        let path = format!("{name}.{}", field.name);
+        match checked(field, &path, subject, &entry.node, problems) {
+            Some(value) if Some(&value) != default(field).as_ref() => {
+                read.insert(field.name.to_owned(), value);
+            }
+            Some(_) => {}
+            None => is_right = false,
+        }
+    }
+    is_right.then_some(Value::Object(read))
 }
 
 /// The default of a parameter in its one form.

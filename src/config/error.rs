@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 
 /// Every mistake of a pipeline file and of the overrides on the command line; never empty.
 ///
@@ -106,15 +107,25 @@ impl<'a> Problems<'a> {
         self.found.push(Problem { message, place, hint });
     }
 
+    /// Directory of the pipeline file; empty for one that comes with the program.
+    pub(super) fn directory(&self) -> &'a Path {
+        Path::new(self.file).parent().unwrap_or(Path::new(""))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    /// Sorted by place, so that a reader can work from top to bottom.
+    /// Sorted by place, so that a reader can work from top to bottom; each once.
     pub(super) fn into_error(mut self) -> ConfigError {
         self.found.sort_by(|a, b| a.place.cmp(&b.place));
-        self.found.dedup();
-        ConfigError { problems: self.found }
+        let mut problems: Vec<Problem> = Vec::with_capacity(self.found.len());
+        for problem in self.found {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+        ConfigError { problems }
     }
 
     fn place(&self, origin: &Origin) -> Place {

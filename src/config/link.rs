@@ -88,6 +88,7 @@ fn with_article(artifact: ArtifactType) -> String {
     match artifact {
         ArtifactType::Dataset => "a data set",
         ArtifactType::Network => "a network",
+        ArtifactType::Ensemble => "an ensemble",
         ArtifactType::Features => "features",
         ArtifactType::Classifier => "a classifier",
         ArtifactType::Evaluation => "an evaluation",

@@ -26,6 +26,11 @@ use super::tree::{Entry, Node, Shape};
 pub(super) struct Groups(Vec<(String, Vec<String>)>);
 
 impl Groups {
+    /// Lets a name stand for stages.
+    pub(super) fn push(&mut self, name: String, stages: Vec<String>) {
+        self.0.push((name, stages));
+    }
+
     /// The stages that a name stands for.
     pub(super) fn members(&self, name: &str) -> Option<&[String]> {
         self.0.iter().find(|(group, _)| group == name).map(|(_, stages)| stages.as_slice())

@@ -4,16 +4,18 @@
 //! line is reported at once, with its place, what is allowed and the nearest name:
 //!
 //! ```text
-//! text ──tree──▶ located values ──matrix──▶ ──overrides──▶ ──check──▶ drafts ──link──▶ stages
+//! text ──tree──▶ located values ──matrix──▶ ──seeds──▶ ──overrides──▶ ──check──▶ drafts ──link──▶ stages
 //! ```
 
 mod check;
 mod error;
+mod file;
 mod link;
 mod matrix;
 mod nearest;
 mod overrides;
 mod resolved;
+mod seeds;
 pub mod shipped;
 mod space;
 #[cfg(test)]
@@ -29,8 +31,9 @@ pub use error::{ConfigError, Place, Problem};
 pub use overrides::Overrides;
 pub use values::allowed;
 
-use crate::stage::{Kind, Stage, searched_learner};
-use error::Problems;
+use crate::stage::{ArtifactType, Field, Kind, Stage, searched_learner};
+use error::{Origin, Problems};
+use seeds::split_seed;
 
 /// Seed of a pipeline file that names none.
 pub const DEFAULT_SEED: u64 = 42;
@@ -44,7 +47,7 @@ pub struct Pipeline {
     pub title: String,
     /// What the pipeline is for.
     pub description: Option<String>,
-    /// Seed of every seeded stage.
+    /// Seed of every seeded stage that has none of its own.
     pub seed: u64,
     /// Where the text came from: a file name or `built-in`.
     pub source: String,
@@ -63,7 +66,8 @@ pub struct Cell {
 
 /// One checked stage.
 pub struct StageSpec {
-    /// Name in the pipeline file, `[a-z0-9_-]+`.
+    /// Name in the pipeline file, `[a-z0-9_-]+`, and after an `@` the seed of a stage that has its
+    /// own.
     pub id: String,
     /// Title for people; never part of a cache key.
     pub title: Option<String>,
@@ -81,6 +85,32 @@ pub struct StageSpec {
     pub stage: Box<dyn Stage>,
 }
 
+/// Checks fields given in one argument of the command line, `KEY=VALUE,KEY=VALUE`; those that
+/// equal their defaults are left out.
+///
+/// # Errors
+/// Every mistake found.
+pub fn parse_fields(
+    text: &str,
+    argument: &str,
+    fields: &'static [Field],
+) -> Result<Map<String, Value>, ConfigError> {
+    let mut problems = Problems::new("", "");
+    let origin = Origin::Argument(format!("{argument} {text}"));
+    let checked = match tree::parse_argument(&format!("{{ {text} }}"), &origin) {
+        Ok(node) => check::table(fields, argument, "the command line", &node, &mut problems),
+        Err(why) => {
+            let hint = "write `KEY=VALUE,KEY=VALUE`".to_owned();
+            problems.add(&origin, format!("`{text}` is not a list of values: {why}"), Some(hint));
+            None
+        }
+    };
+    match checked {
+        Some(Value::Object(read)) => Ok(read),
+        _ => Err(problems.into_error()),
+    }
+}
+
 impl Pipeline {
     /// Checks a pipeline file. `file` is its name in messages and becomes `source`.
     ///
@@ -94,11 +124,13 @@ impl Pipeline {
     ) -> Result<Pipeline, ConfigError> {
         let mut problems = Problems::new(file, text);
         let root = tree::parse(text, &mut problems);
-        let sets = overrides.parse(&mut problems);
+        let mut sets = overrides.parse(&mut problems);
         let Some(mut root) = root else {
             return Err(problems.into_error());
         };
-        let groups = matrix::expand(&mut root, &mut problems);
+        let mut groups = matrix::expand(&mut root, &mut problems);
+        overrides.apply_seeds(&mut root, &mut sets);
+        seeds::expand(&mut root, kinds, &mut groups, &mut problems);
         overrides.apply(&mut root, sets, kinds, &groups, &mut problems);
         let header = check::header(&root, &mut problems);
         let drafts = check::stages(&root, kinds, &mut problems);
@@ -118,6 +150,29 @@ impl Pipeline {
         })
     }
 
+    /// The stage of this name, or else its copies, one for each seed.
+    pub fn named(&self, name: &str) -> impl Iterator<Item = &StageSpec> {
+        let is_stage = self.stage(name).is_some();
+        self.stages.iter().filter(
+            move |stage| {
+                if is_stage { stage.id == name } else { stage.base() == name }
+            },
+        )
+    }
+
+    /// The seeds that evaluations were made with: none unless there are several.
+    pub fn seeds(&self) -> Vec<u64> {
+        let evaluations =
+            self.stages.iter().filter(|stage| stage.kind.produces == ArtifactType::Evaluation);
+        let mut seeds: Vec<u64> = Vec::new();
+        for seed in evaluations.filter_map(StageSpec::own_seed) {
+            if !seeds.contains(&seed) {
+                seeds.push(seed);
+            }
+        }
+        if seeds.len() > 1 { seeds } else { Vec::new() }
+    }
+
     /// The stage of a name.
     pub fn stage(&self, id: &str) -> Option<&StageSpec> {
         self.stages.iter().find(|stage| stage.id == id)
@@ -125,6 +180,16 @@ impl Pipeline {
 }
 
 impl StageSpec {
+    /// The name without a seed: the same for all copies of a stage.
+    pub fn base(&self) -> &str {
+        split_seed(&self.id).0
+    }
+
+    /// The seed that the name carries, which stands in place of the pipeline's.
+    pub fn own_seed(&self) -> Option<u64> {
+        split_seed(&self.id).1
+    }
+
     /// Version of what the stage computes: raised with its kind's and, where it searches a
     /// learner's parameters, with that learner's.
     pub fn version(&self) -> u32 {

@@ -6,14 +6,16 @@ use super::nearest::hint;
 use super::tree::{self, Node, Shape};
 use crate::stage::{Accepts, Kind};
 
-/// What the command line changes. Precedence: the file, `dataset` and `seed`, then `set`.
+/// What the command line changes. Precedence: the file, `dataset` and the seeds, then `set`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
     /// `STAGE.KEY=VALUE` (also `STAGE.TABLE.KEY=…` and `seed=…`) as typed; the last of a key
     /// wins. Values are TOML; a bare word is text.
     pub set: Vec<String>,
-    /// `--seed N`.
+    /// `--seed N`: this seed alone, whatever `seed` or `seeds` the file has.
     pub seed: Option<u64>,
+    /// `--seeds N,…`: as [`Overrides::seed`], several; empty if not given.
+    pub seeds: Vec<u64>,
     /// `--dataset NAME`: replaces `name` in every stage of kind `dataset` and refuses a fallback.
     pub dataset: Option<String>,
     /// `--device cuda`: `engine` in every stage that has an engine of this name.
@@ -49,7 +51,33 @@ impl Overrides {
         sets
     }
 
-    /// Writes the changes into the tree.
+    /// Writes the seeds into the tree; takes those out of `sets`.
+    pub(super) fn apply_seeds(&self, root: &mut Node, sets: &mut Vec<Set>) {
+        let typed = |argument: &str| Origin::Argument(argument.to_owned());
+        let integer = |seed: u64, origin: &Origin| Node {
+            value: Shape::Integer(i128::from(seed)),
+            origin: origin.clone(),
+        };
+        let mut replace = |key: &str, node: Node| {
+            root.take("seed");
+            root.take("seeds");
+            root.set(key, node);
+        };
+        if let Some(seed) = self.seed {
+            replace("seed", integer(seed, &typed(&format!("--seed {seed}"))));
+        }
+        if !self.seeds.is_empty() {
+            let words: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
+            let origin = typed(&format!("--seeds {}", words.join(",")));
+            let items = self.seeds.iter().map(|&seed| integer(seed, &origin)).collect();
+            replace("seeds", Node { value: Shape::List(items), origin });
+        }
+        for set in sets.extract_if(.., |set| ["seed", "seeds"].contains(&set.key.as_str())) {
+            replace(&set.key, set.node);
+        }
+    }
+
+    /// Writes the other changes into the tree.
     pub(super) fn apply(
         &self,
         root: &mut Node,
@@ -58,10 +86,6 @@ impl Overrides {
         groups: &Groups,
         problems: &mut Problems,
     ) {
-        if let Some(seed) = self.seed {
-            let origin = Origin::Argument(format!("--seed {seed}"));
-            root.set("seed", Node { value: Shape::Integer(i128::from(seed)), origin });
-        }
         if let Some(name) = &self.dataset {
             replace_dataset(root, name, kinds, problems);
         }
@@ -130,10 +154,6 @@ fn replace_engine(root: &mut Node, name: &str, kinds: &[&Kind], problems: &mut P
 /// A name that stands for several stages changes each of them.
 fn apply_set(root: &mut Node, set: Set, groups: &Groups, problems: &mut Problems) {
     let origin = set.node.origin.clone();
-    if set.key == "seed" {
-        root.set("seed", set.node);
-        return;
-    }
     let Some((id, key)) = set.key.split_once('.').filter(|(_, key)| !key.is_empty()) else {
         let message = format!("`{}` names no parameter of a stage", set.key);
         let hint = "write `STAGE.KEY=VALUE` or `seed=VALUE`".to_owned();

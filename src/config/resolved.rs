@@ -18,7 +18,10 @@ impl Pipeline {
         }
         line(&mut out, "seed", &self.seed.to_string());
         for stage in &self.stages {
-            let _ = writeln!(out, "\n[stage.{}]", stage.id);
+            let _ = match stage.own_seed() {
+                Some(_) => writeln!(out, "\n[stage.{}]", quoted(&stage.id)),
+                None => writeln!(out, "\n[stage.{}]", stage.id),
+            };
             line(&mut out, "kind", &quoted(stage.kind.name));
             if let Some(title) = &stage.title {
                 line(&mut out, "title", &quoted(title));

@@ -2,6 +2,7 @@
 
 mod matrix;
 mod search;
+mod seeds;
 
 use serde_json::{Map, Value, json};
 
@@ -65,6 +66,14 @@ static CNN: Kind = Kind {
             Some("1e-3"),
         ),
         field("early_stop", Accepts::Boolean, Some("false")),
+        field(
+            "augment",
+            Accepts::Table(&[
+                field("crop", Accepts::Integer { min: 0, max: 10 }, Some("0")),
+                field("flip", Accepts::Number { min: 0.0, max: 1.0, above_min: false }, Some("0")),
+            ]),
+            Some("{}"),
+        ),
     ],
     cost_only: &[],
     produces: ArtifactType::Network,
@@ -191,7 +200,10 @@ fn defaults_are_filled_in_and_unread_parameters_removed() {
     let params = |id| Value::Object(pipeline.stage(id).unwrap().params.clone());
     assert_eq!(
         params("a1"),
-        json!({"architecture": "a1", "epochs": 3, "learning_rate": 1e-3, "early_stop": false})
+        json!({
+            "architecture": "a1", "epochs": 3, "learning_rate": 1e-3, "early_stop": false,
+            "augment": {},
+        })
     );
     assert_eq!(params("svm"), json!({"kernel": "linear", "c": 10.0}));
 }
@@ -265,7 +277,7 @@ fn a_mistake_is_shown_with_its_line_and_the_nearest_name() {
 error: unknown parameter `epoch` of stage `a1` (cnn)
   --> demo.toml:8:3
    | epoch = 10
-  hint: did you mean `epochs`? allowed: `architecture`, `epochs`, `learning_rate`, `early_stop`, \
+  hint: did you mean `epochs`? allowed: `architecture`, `epochs`, `learning_rate`, `early_stop`, `augment`, \
          `kind`, `title`, `inputs`, `reported`, `cell`";
     assert_eq!(parse(&text).unwrap_err().to_string(), expected);
 }
@@ -512,5 +524,53 @@ fn nearest_finds_slips_and_parts_but_no_strangers() {
         ("iris", None),
     ] {
         assert_eq!(nearest(typed, names), meant, "{typed}");
+    }
+}
+
+#[test]
+fn a_table_of_fields_holds_those_that_are_not_off() {
+    let augment = |overrides: &[&str], text: &str| {
+        let text = GOOD.replace("epochs = 3", text);
+        let pipeline = parse_with(&text, &set(overrides)).unwrap();
+        pipeline.stage("a1").unwrap().params["augment"].clone()
+    };
+    assert_eq!(augment(&[], "epochs = 3"), json!({}));
+    assert_eq!(augment(&[], "augment = { flip = 0, crop = 0 }"), json!({}));
+    assert_eq!(augment(&[], "augment = { flip = 1 }"), json!({ "flip": 1.0 }));
+    let changed = augment(&["a1.augment.crop=4", "a1.augment.flip=0"], "augment = { flip = 1 }");
+    assert_eq!(changed, json!({ "crop": 4 }));
+}
+
+#[test]
+fn a_table_of_fields_is_checked_key_by_key() {
+    let text = GOOD.replace("epochs = 3", "augment = { flpi = 0.5, crop = 11 }");
+    assert_eq!(
+        mistakes(parse(&text)),
+        [
+            "18:13 unknown parameter `augment.flpi` of stage `a1` (cnn)",
+            "18:32 parameter `augment.crop` of stage `a1` (cnn) must be a whole number from 0 to 10, found `11`",
+        ]
+    );
+    let text = GOOD.replace("epochs = 3", "augment = \"all\"");
+    assert_eq!(
+        mistakes(parse(&text)),
+        [
+            "18:11 parameter `augment` of stage `a1` (cnn) must be a table of any of `crop`, `flip`, found `all`"
+        ]
+    );
+}
+
+#[test]
+fn fields_of_one_argument_are_checked_as_those_of_a_file() {
+    static FIELDS: [Field; 1] = [field("crop", Accepts::Integer { min: 0, max: 10 }, Some("0"))];
+    let read = parse_fields("crop=4", "--augment", &FIELDS).unwrap();
+    assert_eq!(Value::Object(read), json!({ "crop": 4 }));
+    for (typed, expected) in [
+        ("crpo=4", "unknown parameter `--augment.crpo` of the command line"),
+        ("crop=40", "must be a whole number from 0 to 10, found `40`"),
+        ("crop", "`crop` is not a list of values"),
+    ] {
+        let error = parse_fields(typed, "--augment", &FIELDS).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
     }
 }

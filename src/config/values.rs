@@ -30,7 +30,16 @@ pub fn allowed(accepts: &Accepts) -> String {
             let words = words();
             one_of(&words.iter().map(String::as_str).collect::<Vec<_>>())
         }
+        Accepts::NameOrFile { names, .. } => {
+            let names = names();
+            let names = one_of(&names.iter().map(String::as_str).collect::<Vec<_>>());
+            format!("{names} or the name of a file that ends in `.toml`")
+        }
         Accepts::Text => "text".to_owned(),
+        Accepts::Table(fields) => {
+            let names = quoted(fields.iter().map(|field| field.name));
+            format!("a table of any of {names}")
+        }
         Accepts::Grid { .. } => "a table of lists, such as `{ c = [0.1, 1, 10] }`".to_owned(),
         Accepts::Fixed { .. } => "a table of parameters, such as `{ tol = 0.01 }`".to_owned(),
     }
@@ -109,12 +118,17 @@ pub(super) fn check(accepts: &Accepts, node: &Node) -> Result<Value, Option<Stri
             let words = words();
             word_among(&words.iter().map(String::as_str).collect::<Vec<_>>())
         }
+        // A file was read before, in `file`.
+        Accepts::NameOrFile { names, .. } => {
+            let names = names();
+            word_among(&names.iter().map(String::as_str).collect::<Vec<_>>())
+        }
         Accepts::Text => match &node.value {
             Shape::Text(text) => Ok(Value::String(text.clone())),
             _ => Err(None),
         },
-        // Checked against the learner's fields, in `space`.
-        Accepts::Grid { .. } | Accepts::Fixed { .. } => Err(None),
+        // Checked against the fields inside: in `check`, and a learner's in `space`.
+        Accepts::Table(_) | Accepts::Grid { .. } | Accepts::Fixed { .. } => Err(None),
     }
 }
 

@@ -214,6 +214,16 @@ pub enum DataError {
         /// Height and width of the images.
         found: [usize; 2],
     },
+    /// A change of training images is outside its range.
+    #[error("`{name}` of the changes to training images is {found}, must be from 0 to {max}")]
+    TransformOutOfRange {
+        /// Which change.
+        name: &'static str,
+        /// Value given.
+        found: f64,
+        /// Most that is allowed.
+        max: f64,
+    },
     /// Copies of an image would not differ.
     #[error(
         "{copies} copies of an image are wanted, but flip and shift make {n_placements} different ones"

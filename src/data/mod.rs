@@ -18,7 +18,7 @@ mod store;
 mod subset;
 mod tensor_file;
 
-pub use augment::Augment;
+pub use augment::{Augment, Scratch, Transforms};
 pub use dataset::{Dataset, ImageSet, ImageShape};
 pub use error::DataError;
 pub use features::{Features, Labels};

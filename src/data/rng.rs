@@ -24,6 +24,16 @@ impl Rng {
         Rng(ChaCha8Rng::from_seed(*hasher.finalize().as_bytes()))
     }
 
+    /// The `nth` of 2^64 independent streams of the same seed and purpose, from its start; the
+    /// stream itself is number 0.
+    ///
+    /// Why besides [`Rng::new`]: neither text nor hash for each of many streams.
+    pub fn stream(&self, nth: u64) -> Self {
+        let mut stream = ChaCha8Rng::from_seed(self.0.get_seed());
+        stream.set_stream(nth);
+        Rng(stream)
+    }
+
     /// Uniform over all `u64`.
     pub fn next_u64(&mut self) -> u64 {
         self.0.next_u64()
@@ -91,6 +101,18 @@ mod tests {
         let first = Rng::new(1, &["ab", "c"]).next_u64();
         assert_ne!(first, Rng::new(1, &["a", "bc"]).next_u64());
         assert_ne!(first, Rng::new(2, &["ab", "c"]).next_u64());
+    }
+
+    #[test]
+    fn streams_are_pinned_for_ever_and_start_anew() {
+        let base = Rng::new(42, &["test"]);
+        let mut used = base.clone();
+        used.next_u64();
+        let draw = |mut rng: Rng| -> Vec<usize> { (0..4).map(|_| rng.below(1000)).collect() };
+        assert_eq!(draw(base.stream(0)), draw(base.clone()));
+        assert_eq!(draw(used.stream(7)), draw(base.stream(7)));
+        assert_eq!(draw(base.stream(7)), [455, 926, 114, 194]);
+        assert_ne!(draw(base.stream(7)), draw(base.stream(8)));
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::io::Cursor;
 
 use image::{ExtendedColorType, ImageEncoder};
-use ndarray::ArrayView1;
+use ndarray::{Array2, ArrayView1};
 
-use super::{DataError, ImageSet, ImageShape};
+use super::{DataError, ImageSet, ImageShape, Labels, Rng, Scratch, Transforms};
 
 /// Pixels between the images of a sheet, before magnification.
 const GAP: usize = 2;
@@ -59,6 +59,38 @@ pub fn contact_sheet(
         paste(&mut pixels, sheet, (top, left), images.pixels.row(row), images.shape, scale);
     }
     png_bytes(&pixels, sheet)
+}
+
+/// Changed copies beside each original.
+const N_CHANGED: usize = 7;
+
+/// The images at `rows`, one a line, each with [`N_CHANGED`] copies beside it as `transforms` makes
+/// them, as a PNG file.
+///
+/// # Errors
+/// As [`Transforms::check`].
+/// # Panics   if a row is out of bounds
+pub fn changed_sheet(
+    images: &ImageSet,
+    rows: &[usize],
+    transforms: &Transforms,
+    seed: u64,
+) -> Result<Vec<u8>, DataError> {
+    let shape = images.shape;
+    transforms.check(shape)?;
+    let (rng, mut scratch) = (Rng::new(seed, &["sheet"]), Scratch::default());
+    let n_cells = rows.len() * (1 + N_CHANGED);
+    let mut pixels = Array2::zeros((n_cells, shape.n_pixels()));
+    for (nth, mut cell) in pixels.rows_mut().into_iter().enumerate() {
+        let image = images.pixels.row(rows[nth / (1 + N_CHANGED)]).to_vec();
+        if nth % (1 + N_CHANGED) == 0 {
+            cell.assign(&ArrayView1::from(&image));
+        } else if let Some(copy) = cell.as_slice_mut() {
+            transforms.apply(&image, shape, &mut rng.stream(nth as u64), copy, &mut scratch);
+        }
+    }
+    let cells = ImageSet { shape, pixels, labels: Labels::zeros(n_cells) };
+    contact_sheet(&cells, &(0..n_cells).collect::<Vec<_>>(), 1 + N_CHANGED)
 }
 
 /// The first row of each class, by class; classes without an image are left out.

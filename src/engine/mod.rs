@@ -31,7 +31,7 @@ pub use observer::{Observer, Unobserved};
 pub use plan::{Plan, PlanStatus, PlannedStage, Reason, plan};
 pub use run::{Outcome, RunOptions, StageJournal, Status, run};
 
-use crate::config::Pipeline;
+use crate::config::{Pipeline, StageSpec};
 use crate::nearest::nearest;
 
 /// Stages that run although their artifacts are in the cache. What comes after them follows only
@@ -43,22 +43,28 @@ pub enum Force {
     Nothing,
     /// Every stage.
     All,
-    /// The stages of these names.
+    /// The stages of these names; a name stands for all copies of a stage.
     Stages(Vec<String>),
 }
 
 impl Force {
-    fn includes(&self, stage: &str) -> bool {
+    fn includes(&self, stage: &StageSpec) -> bool {
         match self {
             Force::Nothing => false,
             Force::All => true,
-            Force::Stages(ids) => ids.iter().any(|id| id == stage),
+            Force::Stages(ids) => ids.iter().any(|id| *id == stage.id || id == stage.base()),
         }
     }
 
     fn check(&self, pipeline: &Pipeline) -> Result<(), EngineError> {
         match self {
-            Force::Stages(ids) => ids.iter().try_for_each(|id| known(pipeline, id).map(|_| ())),
+            Force::Stages(ids) => ids.iter().try_for_each(|id| {
+                if pipeline.named(id).next().is_some() {
+                    Ok(())
+                } else {
+                    known(pipeline, id).map(|_| ())
+                }
+            }),
             _ => Ok(()),
         }
     }

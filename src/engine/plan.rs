@@ -202,7 +202,7 @@ fn foresee(
     force: &Force,
 ) -> (PlanStatus, Vec<Reason>, Expected) {
     let run = |reasons, artifact| (PlanStatus::Run, reasons, artifact);
-    let forced = force.includes(&stage.id);
+    let forced = force.includes(stage);
     let digest_of = |id: &str| match expected.get(id)? {
         Expected::Known(digest) | Expected::Likely(digest) => Some(digest.clone()),
         Expected::Unknown => None,
@@ -277,7 +277,7 @@ fn own_changes(stage: &StageSpec, seed: u64, last: &Provenance) -> Vec<Reason> {
     if last.version != stage.version() {
         reasons.push(Reason::VersionChanged { from: last.version, to: stage.version() });
     }
-    let seed = kind.seeded.then_some(seed);
+    let seed = provenance::seed_of(stage, seed);
     if last.seed != seed {
         reasons.push(Reason::SeedChanged { from: last.seed, to: seed });
     }

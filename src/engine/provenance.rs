@@ -3,6 +3,11 @@
 use crate::cache::{InputProvenance, Provenance};
 use crate::config::StageSpec;
 
+/// The seed that a stage draws with, in a pipeline of `seed`; none if it draws nothing.
+pub(super) fn seed_of(stage: &StageSpec, seed: u64) -> Option<u64> {
+    stage.kind.seeded.then(|| stage.own_seed().unwrap_or(seed))
+}
+
 /// The provenance of `stage`; `None` if `digest_of` does not know one of its input stages.
 pub(super) fn of(
     stage: &StageSpec,
@@ -17,7 +22,7 @@ pub(super) fn of(
     Some(Provenance {
         kind: stage.kind.name.to_owned(),
         version: stage.version(),
-        seed: stage.kind.seeded.then_some(seed),
+        seed: seed_of(stage, seed),
         params: stage.kind.result_params(&stage.params),
         inputs: inputs.collect::<Option<_>>()?,
     })

@@ -70,7 +70,7 @@ pub fn run<'a>(
     options.force.check(pipeline)?;
     let mut executor = Executor::new(pipeline, store, options, observer);
     for (idx, stage) in pipeline.stages.iter().enumerate() {
-        executor.resolve(idx, options.force.includes(&stage.id))?;
+        executor.resolve(idx, options.force.includes(stage))?;
         executor.release();
     }
     Ok(Outcome { executor })
@@ -207,12 +207,12 @@ impl<'a> Executor<'a> {
                 }
             }
         }
-        if self.options.force.includes(&stage.id) {
+        if self.options.force.includes(stage) {
             self.store.remove_scratch(&lock);
         }
         let scratch = self.store.scratch(&lock).map_err(in_cache)?;
         let context = Context {
-            seed: self.pipeline.seed,
+            seed: stage.own_seed().unwrap_or(self.pipeline.seed),
             scratch: &scratch,
             sources: &self.options.sources,
             progress: &StageProgress { observer: self.observer, stage: &stage.id },

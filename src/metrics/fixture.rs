@@ -9,6 +9,7 @@ pub(super) struct Fixture {
     pub wilson: Vec<WilsonCase>,
     pub mcnemar: Vec<McnemarCase>,
     pub erfc: Vec<[f64; 2]>,
+    pub paired_t: Vec<PairedTCase>,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +37,13 @@ pub(super) struct McnemarCase {
     pub n_only_a: u64,
     pub n_only_b: u64,
     pub p_value: f64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct PairedTCase {
+    pub differences: Vec<f64>,
+    pub p_value: f64,
+    pub interval: [f64; 2],
 }
 
 pub(super) fn load() -> Fixture {

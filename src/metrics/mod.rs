@@ -10,6 +10,7 @@ mod evaluation;
 mod fixture;
 mod interval;
 mod mcnemar;
+mod paired_t;
 mod power_law;
 mod records;
 
@@ -20,6 +21,7 @@ pub use error::MetricsError;
 pub use evaluation::{Averages, Evaluation, evaluate};
 pub use interval::{Z_95, newcombe_paired, wilson};
 pub use mcnemar::{PairedComparison, compare_paired, mcnemar_p_value};
+pub use paired_t::{MeanSd, PairedT, paired_t};
 pub use power_law::PowerLaw;
 pub use records::{EpochRecord, LayerRow};
 

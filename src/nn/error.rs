@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::data::TensorFileError;
+use crate::data::{DataError, TensorFileError};
 
 /// Why a network could not be built, trained, read or applied.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,9 @@ pub enum NnError {
         /// Allowed range.
         expected: &'static str,
     },
+    /// Training images cannot be changed so.
+    #[error("`augment`: {0}")]
+    Augment(DataError),
     /// A batch holds more images than there are.
     #[error("`batch_size` is {batch_size}, there are {n_images} training images")]
     BatchTooLarge {
@@ -129,6 +132,19 @@ pub enum NnError {
         /// Pixels that the network reads.
         expected: usize,
     },
+    /// An ensemble has no network.
+    #[error("an ensemble of no networks")]
+    NoMembers,
+    /// The networks of an ensemble are not of the same images and classes.
+    #[error("network {nth} of the ensemble tells {found}, the first tells {expected}")]
+    MembersDiffer {
+        /// Which, counted from 1.
+        nth: usize,
+        /// Classes and images of it.
+        found: String,
+        /// Those of the first.
+        expected: String,
+    },
     /// A stored network does not hold what its architecture needs.
     #[error("stored weights: {problem}")]
     Weights {
@@ -198,6 +214,10 @@ impl NnError {
             NnError::ImageShape { .. } => {
                 Some("name the data set that the network was trained on, or one like it".into())
             }
+            NnError::MembersDiffer { .. } => {
+                Some("average networks that were trained on the same data".into())
+            }
+            NnError::Augment(error) => error.hint(),
             NnError::Weights { .. } | NnError::TensorFile(_) => {
                 Some("train the network again".into())
             }

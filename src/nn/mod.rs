@@ -12,10 +12,12 @@
 //! ```
 
 mod architecture;
+mod augmentation;
 mod average;
 mod backend;
 mod candle;
 mod checkpoint;
+mod ensemble;
 mod error;
 mod gradient;
 mod network;
@@ -29,6 +31,7 @@ mod train;
 mod transfer;
 
 pub use architecture::Architecture;
+pub use ensemble::{Average, Ensemble};
 pub use error::NnError;
 pub use network::Network;
 pub use params::{Engine, Freeze, Keep, Optimizer, Schedule, TrainParams};

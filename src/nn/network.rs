@@ -1,10 +1,13 @@
 //! A trained network: scores, features, and its form on disk.
 
+use std::borrow::Cow;
+
 use ndarray::{Array2, ArrayD, ArrayView2, IxDyn};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::architecture::Architecture;
+use super::augmentation::{Augmentation, Changed};
 use super::candle::Candle;
 use super::error::NnError;
 use super::ops::{Buffers, softmax};
@@ -175,7 +178,7 @@ impl Network {
         let buffers = Buffers::default();
         let mut out: Vec<f32> = Vec::with_capacity(pixels.nrows() * n_values);
         for rows in rows.chunks(N_IMAGES_PER_CHUNK) {
-            let x = images(pixels, rows, self.shape.n_pixels(), plan.pixels, &buffers)?;
+            let x = images(pixels, rows, self.shape.n_pixels(), plan.pixels, None, &buffers)?;
             let y = compute(x, rows.len(), &buffers)?;
             out.extend_from_slice(&y);
             buffers.keep_floats(y);
@@ -214,12 +217,13 @@ impl Network {
     }
 }
 
-/// The images at `rows`, scaled, `[rows.len(), n_pixels]`.
+/// The images at `rows`, changed if they are to be, scaled, `[rows.len(), n_pixels]`.
 pub(super) fn images(
     pixels: ArrayView2<'_, u8>,
     rows: &[usize],
     n_pixels: usize,
     scale: PixelScale,
+    augmentation: Option<&Augmentation>,
     buffers: &Buffers,
 ) -> Result<Vec<f32>, NnError> {
     if pixels.ncols() != n_pixels {
@@ -231,12 +235,15 @@ pub(super) fn images(
         .par_chunks_mut(N_IMAGES_PER_SCALING * n_pixels)
         .zip(rows.par_chunks(N_IMAGES_PER_SCALING))
         .for_each(|(values, rows)| {
+            let mut changed = Changed::default();
             for (values, &row) in values.chunks_exact_mut(n_pixels).zip(rows) {
-                let row = pixels.row(row);
-                match row.as_slice() {
-                    Some(row) => elementwise::scale_pixels(level, row, mean, std, values),
-                    None => elementwise::scale_pixels(level, &row.to_vec(), mean, std, values),
-                }
+                let image = pixels.row(row);
+                let image = image.as_slice().map_or_else(|| image.to_vec().into(), Cow::Borrowed);
+                let image = match augmentation {
+                    Some(augmentation) => augmentation.change(row, &image, &mut changed),
+                    None => &*image,
+                };
+                elementwise::scale_pixels(level, image, mean, std, values);
             }
         });
     Ok(values)

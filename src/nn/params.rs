@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::NnError;
+use crate::data::Transforms;
 
 /// Parameters of [`super::train()`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +37,8 @@ pub struct TrainParams {
     pub keep: Keep,
     /// Layers whose weights stay as they began.
     pub freeze: Freeze,
+    /// Changes that training images go through in every epoch; never those of validation and test.
+    pub augment: Transforms,
     /// What computes the network.
     pub engine: Engine,
 }
@@ -178,6 +181,7 @@ impl Default for TrainParams {
             early_stopping: None,
             keep: Keep::default(),
             freeze: Freeze::default(),
+            augment: Transforms::default(),
             engine: Engine::default(),
         }
     }

@@ -1,5 +1,7 @@
 //! Training as a whole: against PyTorch, interrupted and resumed, on any number of threads.
 
+mod augmentation;
+
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::architecture::Architecture;
+use super::augmentation::Augmentation;
 use super::backend::Backend;
 use super::checkpoint::{self, Fingerprint};
 use super::error::NnError;
@@ -140,6 +141,7 @@ fn check(
     params: &TrainParams,
 ) -> Result<Plan, NnError> {
     params.check()?;
+    params.augment.check(data.train.shape).map_err(NnError::Augment)?;
     let (n_classes, n_images) = (data.n_classes(), data.train.len() - data.validation_idx.len());
     let mut plan = Plan::new(architecture, data.train.shape, n_classes, Fusion::Training)?;
     transfer::freeze(&mut plan, architecture.name(), &params.freeze)?;
@@ -301,7 +303,8 @@ impl Run<'_> {
     ) -> Result<Losses, NnError> {
         let params = self.params;
         let labels: Vec<usize> = rows.iter().map(|row| self.data.train.labels[*row]).collect();
-        let x = self.images(rows)?;
+        let change = Augmentation::new(&params.augment, self.data.train.shape, moment);
+        let x = self.images(rows, change.as_ref())?;
         let Standing { weights, average, optimizer, .. } = standing;
         let smoothing = params.label_smoothing;
         let Gradients { mut loss_sum, n_right, mut grads, running } =
@@ -328,9 +331,10 @@ impl Run<'_> {
         Ok(Losses { loss_sum, n_right })
     }
 
-    fn images(&self, rows: &[usize]) -> Result<Vec<f32>, NnError> {
-        let train = &self.data.train;
-        images(train.pixels.view(), rows, train.shape.n_pixels(), self.plan.pixels, &self.buffers)
+    fn images(&self, rows: &[usize], change: Option<&Augmentation>) -> Result<Vec<f32>, NnError> {
+        let (train, scale) = (&self.data.train, self.plan.pixels);
+        let n_pixels = train.shape.n_pixels();
+        images(train.pixels.view(), rows, n_pixels, scale, change, &self.buffers)
     }
 
     /// Refuses a mean loss that is not finite, or beyond what a training comes back from.
@@ -359,7 +363,7 @@ impl Run<'_> {
             if self.progress.interrupted() {
                 return Err(NnError::Interrupted);
             }
-            let x = self.images(rows)?;
+            let x = self.images(rows, None)?;
             let scores = self.backend.scores(weights, x, rows.len(), &self.buffers)?;
             let labels: Vec<usize> = rows.iter().map(|row| train.labels[*row]).collect();
             let found = cross_entropy(&scores, &labels, 0.0);

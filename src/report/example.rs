@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     AxesCard, AxisImage, CandidateRecord, Comparison, DatasetCard, EvaluationRecord, GalleryImage,
     ModelResult, NetworkCard, Results, RunOutput, SCHEMA, SearchRecord, SearchRound, SearchTimes,
-    StageRecord, StageStatus,
+    StageRecord, StageStatus, compare_over_seeds, summarise,
 };
 use crate::data::{ImageShape, Rng};
 use crate::metrics::{EpochRecord, LayerRow, compare_paired, evaluate};
@@ -145,6 +145,9 @@ pub(crate) fn run_output() -> RunOutput {
             stages: stages.collect(),
             models,
             comparisons: comparisons.to_vec(),
+            seeds: Vec::new(),
+            summaries: Vec::new(),
+            seed_comparisons: Vec::new(),
         },
         title: "Made-up example for tests".to_owned(),
         started: 1_767_323_045.0,
@@ -155,6 +158,62 @@ pub(crate) fn run_output() -> RunOutput {
         run_toml: "# made-up example\n[pipeline]\nname = \"cnn_svm\"\n\n[stage.a3]\nkind = \
                    \"train\"\narchitecture = \"A3\"\n"
             .to_owned(),
+    }
+}
+
+/// The run with three seeds: networks and what stands on them differ, models on pixels do not.
+pub(crate) fn seeds_output() -> RunOutput {
+    let mut output = run_output();
+    let results = &mut output.results;
+    let (models, comparisons) = (results.models.clone(), results.comparisons.clone());
+    let evaluation = results.evaluations[0].clone();
+    results.models.clear();
+    results.comparisons.clear();
+    results.evaluations.clear();
+    let mut rng = Rng::new(11, &["example", "seeds"]);
+    for seed in [42, 43, 44] {
+        let name = |id: &str| match id.starts_with("raw") {
+            true => id.to_owned(),
+            false => format!("{id}@{seed}"),
+        };
+        let id = name("evaluation");
+        results.evaluations.push(EvaluationRecord { id: id.clone(), ..evaluation.clone() });
+        for model in &models {
+            let mut model = model.clone();
+            model.id = name(&model.id);
+            if results.models.iter().all(|known| known.id != model.id) {
+                model.evaluation.clone_from(&id);
+                let is_drawn = model.id.contains('@');
+                model.accuracy += if is_drawn { 0.002 * f64::from(rng.normal_f32()) } else { 0.0 };
+                results.models.push(model);
+            }
+        }
+        for pair in &comparisons {
+            let (a, b) = (name(&pair.a), name(&pair.b));
+            let accuracy = |id: &str| results.model(id).map_or(0.0, |model| model.accuracy);
+            let difference = accuracy(&a) - accuracy(&b);
+            results.comparisons.push(Comparison { a, b, difference, ..pair.clone() });
+        }
+    }
+    results.seeds = vec![42, 43, 44];
+    results.summaries = summarise(&results.models, &split_seed);
+    results.seed_comparisons = compare_over_seeds(&results.comparisons, &split_seed);
+    let name = |id: &mut String| {
+        if !id.starts_with("raw") {
+            id.push_str("@42");
+        }
+    };
+    output.networks.iter_mut().for_each(|network| name(&mut network.id));
+    output.misclassified.iter_mut().for_each(|(id, _)| name(id));
+    output.title = "Made-up example of three seeds for tests".to_owned();
+    output
+}
+
+/// `a3@42` as `a3` and 42.
+pub(crate) fn split_seed(id: &str) -> (String, Option<u64>) {
+    match id.split_once('@') {
+        Some((base, seed)) => (base.to_owned(), seed.parse().ok()),
+        None => (id.to_owned(), None),
     }
 }
 

@@ -9,6 +9,7 @@ mod html;
 mod results;
 mod run_dir;
 mod search;
+mod seeds;
 mod tables;
 mod tensorboard;
 
@@ -26,6 +27,7 @@ pub use results::{
 };
 pub use run_dir::{find_run, latest_run, latest_runs, read_results, write_bench, write_run};
 pub use search::{CandidateRecord, SearchRecord, SearchRound, SearchTimes};
+pub use seeds::{SeedComparison, SeedSummary, SplitSeed, compare_over_seeds, summarise};
 #[cfg(feature = "parquet")]
 pub use tables::parquet;
 pub use tables::{SYNTHETIC_NOTICE, csv, markdown, results_frame, summary_frame, text};

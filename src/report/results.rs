@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::{SeedComparison, SeedSummary};
 use crate::data::ImageShape;
 use crate::metrics::{ClassMetrics, EpochRecord, LayerRow};
 
@@ -21,7 +22,7 @@ pub struct Results {
     /// on different images.
     #[serde(default)]
     pub evaluations: Vec<EvaluationRecord>,
-    /// Seed of the run.
+    /// Seed of the run; the first, if there are several.
     pub seed: u64,
     /// Threads used.
     pub threads: usize,
@@ -31,8 +32,17 @@ pub struct Results {
     pub stages: Vec<StageRecord>,
     /// Every evaluated model, in the order of the pipeline file.
     pub models: Vec<ModelResult>,
-    /// Paired tests.
+    /// Paired tests, each of two models of one seed.
     pub comparisons: Vec<Comparison>,
+    /// Seeds of a run with several; absent from one with a single seed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<u64>,
+    /// Every model over all seeds, if there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub summaries: Vec<SeedSummary>,
+    /// Pairs of models compared over seeds, if there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seed_comparisons: Vec<SeedComparison>,
 }
 
 /// Size and name of the data.

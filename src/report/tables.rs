@@ -29,7 +29,7 @@ pub fn results_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
         column!("run", |run, _model| run.run.as_str()),
         column!("dataset", |run, model| run.dataset_of(model).name.as_str()),
         column!("synthetic", |run, model| run.dataset_of(model).synthetic),
-        column!("seed", |run, _model| run.seed),
+        column!("seed", |run, model| run.seed_of(model)),
         column!("threads", |run, _model| run.threads as u64),
         column!("n_train", |run, model| run.dataset_of(model).n_train as u64),
         column!("n_validation", |run, model| run.dataset_of(model).n_validation as u64),
@@ -62,14 +62,16 @@ pub fn results_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
     Ok(DataFrame::new(rows.len(), columns)?)
 }
 
-/// The summary that people read: one row per model, rounded, with units.
+/// The summary that people read: one row per model, rounded, with units; mean and deviation of a
+/// model made with several seeds, whose other figures are those of the first.
 ///
 /// With several runs a first column names the run; if any run is synthetic or has several
 /// evaluations, a `data` column says what each model was tested on.
 /// # Errors   if polars cannot build the frame
 pub fn summary_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
+    let runs: Vec<Results> = runs.iter().map(|run| run.of_first_seed()).collect();
     let rows: Vec<(&Results, &ModelResult)> =
-        runs.iter().flat_map(|run| run.models.iter().map(move |model| (*run, model))).collect();
+        runs.iter().flat_map(|run| run.models.iter().map(move |model| (run, model))).collect();
     let column = |name: &str, cell: &dyn Fn(&Results, &ModelResult) -> String| {
         let cells: Vec<String> = rows.iter().map(|(run, model)| cell(run, model)).collect();
         Column::new(name.into(), cells)
@@ -96,9 +98,15 @@ pub fn summary_frame(runs: &[&Results]) -> Result<DataFrame, ReportError> {
             _ => model.title.clone(),
         }),
         column("input", &|_, model| model.input.clone()),
-        column("accuracy [95 % interval]", &|_, model| {
-            let [lo, hi] = model.accuracy_ci95;
-            format!("{} [{}, {}]", share(model.accuracy), share(lo), share(hi))
+        column("accuracy [95 % interval]", &|run, model| match run.summary_of(model) {
+            Some(summary) if summary.sd_accuracy.is_some() => {
+                let (mean, sd) = (summary.mean_accuracy, summary.sd_accuracy.unwrap_or(0.0));
+                format!("{} ± {} over {} seeds", share(mean), share(sd), summary.seeds.len())
+            }
+            _ => {
+                let [lo, hi] = model.accuracy_ci95;
+                format!("{} [{}, {}]", share(model.accuracy), share(lo), share(hi))
+            }
         }),
     ]);
     if rows.iter().any(|(_, model)| model.reported.is_some()) {
@@ -331,5 +339,17 @@ mod tests {
         results.models.clear();
         assert_eq!(text(&[&results]).unwrap().lines().count(), 2);
         assert_eq!(csv(&[&results]).unwrap().lines().count(), 1);
+    }
+
+    #[test]
+    fn a_model_of_several_seeds_is_one_row_with_its_deviation() {
+        let results = example::seeds_output().results;
+        let table = text(&[&results]).unwrap();
+        assert_eq!(table.lines().count(), 2 + 9, "{table}");
+        assert_eq!(table.matches(" over 3 seeds").count(), 7, "{table}");
+        assert!(!table.contains("data"), "{table}");
+        let csv = csv(&[&results]).unwrap();
+        assert_eq!(csv.lines().count(), 1 + 3 * 7 + 2);
+        assert_eq!(csv.lines().filter(|line| line.contains(",43,2,")).count(), 7, "{csv}");
     }
 }

@@ -10,7 +10,7 @@ use super::Evaluation;
 use crate::data::{Dataset, Features, Labels, TableShape, TensorFile, TensorFileError};
 use crate::learn::{Classifier, Transformer, read_classifier, read_transformer};
 use crate::metrics::EpochRecord;
-use crate::nn::Network;
+use crate::nn::{Ensemble, Network};
 
 /// Type of an artifact; pipeline files are checked against it before anything runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub enum ArtifactType {
     Features,
     /// A fitted classical classifier with its predictions.
     Classifier,
+    /// Several networks as one model, with its predictions.
+    Ensemble,
     /// Metrics of several models.
     Evaluation,
 }
@@ -38,6 +40,8 @@ pub enum Artifact {
     Features(FeatureTable),
     /// A fitted classical classifier with its predictions.
     Classifier(FittedClassifier),
+    /// Several networks as one model, with its predictions.
+    Ensemble(FittedEnsemble),
     /// Metrics of several models.
     Evaluation(Box<Evaluation>),
 }
@@ -76,6 +80,14 @@ pub struct FeatureTable {
 pub struct FittedClassifier {
     /// The fitted model.
     pub classifier: Box<dyn Classifier>,
+    /// What it says of the test images.
+    pub model: FittedModel,
+}
+
+/// Several networks as one model, and what it says of the test images.
+pub struct FittedEnsemble {
+    /// The networks and how they vote.
+    pub ensemble: Ensemble,
     /// What it says of the test images.
     pub model: FittedModel,
 }
@@ -169,6 +181,7 @@ impl Artifact {
             Artifact::Network(_) => ArtifactType::Network,
             Artifact::Features(_) => ArtifactType::Features,
             Artifact::Classifier(_) => ArtifactType::Classifier,
+            Artifact::Ensemble(_) => ArtifactType::Ensemble,
             Artifact::Evaluation(_) => ArtifactType::Evaluation,
         }
     }
@@ -211,7 +224,7 @@ impl Artifact {
         }
     }
 
-    /// What a network or a classical model says of the test images.
+    /// What a network, an ensemble or a classical model says of the test images.
     ///
     /// # Panics
     /// If it is of another type: inputs are checked before a stage runs.
@@ -219,6 +232,7 @@ impl Artifact {
         match self {
             Artifact::Network(trained) => &trained.model,
             Artifact::Classifier(fitted) => &fitted.model,
+            Artifact::Ensemble(fitted) => &fitted.model,
             other => panic!("{:?} is no model", other.artifact_type()),
         }
     }
@@ -242,6 +256,11 @@ impl Artifact {
             Artifact::Classifier(fitted) => {
                 let mut file = TensorFile::new(json!({}));
                 insert_model(&mut file, &fitted.model, fitted.classifier.to_tensors());
+                file.write(path)
+            }
+            Artifact::Ensemble(fitted) => {
+                let mut file = TensorFile::new(json!({}));
+                insert_model(&mut file, &fitted.model, fitted.ensemble.to_tensors());
                 file.write(path)
             }
             Artifact::Evaluation(evaluation) => {
@@ -274,6 +293,12 @@ impl Artifact {
                 let classifier = read_classifier(tensors)
                     .map_err(|error| TensorFileError::Malformed(error.to_string()))?;
                 Artifact::Classifier(FittedClassifier { classifier, model })
+            }
+            ArtifactType::Ensemble => {
+                let (model, tensors) = take_model(&mut file)?;
+                let ensemble = Ensemble::from_tensors(tensors)
+                    .map_err(|error| TensorFileError::Malformed(error.to_string()))?;
+                Artifact::Ensemble(FittedEnsemble { ensemble, model })
             }
             ArtifactType::Evaluation => {
                 Artifact::Evaluation(Box::new(take(&mut file, "evaluation")?))

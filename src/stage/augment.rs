@@ -57,6 +57,57 @@ pub static AUGMENT: Kind = Kind {
     build,
 };
 
+/// Fields of [`Transforms`]: `augment = { … }` of a stage that trains, and `data show --augment`.
+///
+/// [`Transforms`]: crate::data::Transforms
+pub static TRANSFORMS: &[Field] = &[
+    Field {
+        name: "crop",
+        doc: "zeros put on each side before a piece of the image's size is cut out at random",
+        accepts: Accepts::Integer { min: 0, max: 1000 },
+        default: Some("0"),
+        read_if: None,
+    },
+    share("flip", "probability that an image is mirrored left to right"),
+    Field {
+        name: "rotate",
+        doc: "most degrees by which an image is turned",
+        accepts: Accepts::Number { min: 0.0, max: 180.0, above_min: false },
+        default: Some("0.0"),
+        read_if: None,
+    },
+    Field {
+        name: "shift",
+        doc: "most pixels by which an image is moved along each side; uncovered pixels are 0",
+        accepts: Accepts::Integer { min: 0, max: 1000 },
+        default: Some("0"),
+        read_if: None,
+    },
+    Field {
+        name: "zoom",
+        doc: "most by which an image is enlarged or made smaller, as a share of its size",
+        accepts: Accepts::Number { min: 0.0, max: 0.9, above_min: false },
+        default: Some("0.0"),
+        read_if: None,
+    },
+    share("brightness", "most by which the factor of an image's values is above or below 1"),
+    share("contrast", "most by which the factor of distances to the mean is above or below 1"),
+    share("erase", "probability that a rectangle of an image is set to 0"),
+    Field {
+        name: "blur",
+        doc: "most pixels of a Gaussian blur's standard deviation",
+        accepts: Accepts::Number { min: 0.0, max: 10.0, above_min: false },
+        default: Some("0.0"),
+        read_if: None,
+    },
+];
+
+/// A change from 0 to 1, off by default.
+const fn share(name: &'static str, doc: &'static str) -> Field {
+    let accepts = Accepts::Number { min: 0.0, max: 1.0, above_min: false };
+    Field { name, doc, accepts, default: Some("0.0"), read_if: None }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AugmentStage {

@@ -28,7 +28,7 @@ pub static EVALUATE: Kind = Kind {
         },
         InputSpec {
             name: "models",
-            accepts: &[ArtifactType::Network, ArtifactType::Classifier],
+            accepts: &[ArtifactType::Network, ArtifactType::Classifier, ArtifactType::Ensemble],
             many: true,
             required: true,
             doc: "models to compare, in the order of the tables",

@@ -3,12 +3,12 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::architecture::ArchitectureParam;
 use super::{
     Accepts, Artifact, ArtifactType, Context, FeatureTable, Field, Foreseen, InputSpec, Inputs,
     Kind, Output, Stage, StageError, TableShape, measure, typed,
 };
 use crate::data::Features;
-use crate::nn::Architecture;
 
 /// The kind.
 pub static FEATURES: Kind = Kind {
@@ -84,8 +84,8 @@ impl Stage for FeaturesStage {
 
     fn foresee_shape(&self, foreseen: &Foreseen) -> Option<TableShape> {
         let data = foreseen.shape("data")?;
-        let architecture = foreseen.param("network", "architecture")?.as_str()?;
-        let architecture = Architecture::named(architecture).ok()?;
+        let architecture = ArchitectureParam::of(foreseen.param("network", "architecture")?)?;
+        let architecture = architecture.read().ok()?;
         let n_features = architecture.n_outputs(&self.layer, data.image?, data.n_classes).ok()?;
         Some(TableShape { n_features, is_bytes: false, image: None, ..data })
     }

@@ -86,8 +86,20 @@ pub enum Accepts {
     Choice(&'static [&'static str]),
     /// One of the words that the function lists (such as the shipped architectures).
     ChoiceOf(fn() -> Vec<String>),
+    /// One of the words that `names` lists, or a file whose name ends in `.toml`, beside the
+    /// pipeline file or else in the working directory. Its text takes the place of its name:
+    /// `{ name = "…", layers = "…" }`, which is accepted too.
+    NameOrFile {
+        /// Allowed words.
+        names: fn() -> Vec<String>,
+        /// What is wrong with the text of a file, given its name without ending.
+        check: fn(&str, &str) -> Result<(), String>,
+    },
     /// Any text.
     Text,
+    /// A table of fields that may all be left out. Each default turns its field off, so a value
+    /// that equals it is the same as none.
+    Table(&'static [Field]),
     /// A table that gives parameters of the learner named by the field `learner` several values:
     /// a list, or a distribution as [`Distribution`] spells them.
     ///

@@ -5,6 +5,7 @@
 //! engine knows no kind: it sees [`Kind`] and [`Stage`] only.
 
 mod adaboost;
+mod architecture;
 mod artifact;
 mod augment;
 mod classify;
@@ -12,6 +13,7 @@ mod cnn;
 mod dataset;
 mod decision_tree;
 mod discriminant;
+mod ensemble;
 mod evaluate;
 mod features;
 mod field;
@@ -47,8 +49,10 @@ use serde_json::{Map, Value};
 
 use artifact::test_digest;
 pub use artifact::{
-    Artifact, ArtifactType, FeatureTable, FittedClassifier, FittedModel, TableView, TrainedNetwork,
+    Artifact, ArtifactType, FeatureTable, FittedClassifier, FittedEnsemble, FittedModel, TableView,
+    TrainedNetwork,
 };
+pub use augment::TRANSFORMS;
 pub use cnn::{CNN, training_recipe};
 pub use evaluate::{EvaluatedModel, EvaluatedNetwork, Evaluation};
 pub use field::{Accepts, Condition, Field};
@@ -57,7 +61,7 @@ pub use search::{Distribution, MAX_CANDIDATES, searched_learner};
 
 pub use crate::data::TableShape;
 
-use crate::data::{DataError, Sources, TensorFileError};
+use crate::data::{DataError, Labels, Sources, TensorFileError};
 use crate::learn::{LearnError, Learner};
 use crate::metrics::MetricsError;
 use crate::nn::NnError;
@@ -70,6 +74,7 @@ pub static KINDS: &[&Kind] = &[
     &split::SPLIT,
     &augment::AUGMENT,
     &CNN,
+    &ensemble::ENSEMBLE,
     &features::FEATURES,
     &hog::HOG,
     &scale::SCALE,
@@ -359,6 +364,18 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
+/// Column of the largest value of each row; the first of equals.
+fn argmax_rows(scores: &ndarray::Array2<f32>) -> Labels {
+    scores
+        .rows()
+        .into_iter()
+        .map(|row| {
+            (1..row.len())
+                .fold(0, |best, column| if row[column] > row[best] { column } else { best })
+        })
+        .collect()
+}
+
 /// Cost of one call.
 struct Cost {
     seconds: f64,
@@ -407,7 +424,9 @@ mod tests {
             for field in kind.fields {
                 let value = field.default_value().unwrap_or_else(|| match &field.accepts {
                     Accepts::Text => Value::from("file"),
-                    Accepts::ChoiceOf(words) => Value::from(words()[0].clone()),
+                    Accepts::ChoiceOf(words) | Accepts::NameOrFile { names: words, .. } => {
+                        Value::from(words()[0].clone())
+                    }
                     Accepts::Grid { .. } => Value::Object(Map::new()),
                     _ => panic!("`{}.{}` needs a default in this test", kind.name, field.name),
                 });

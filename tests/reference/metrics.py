@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 import sklearn
 from scipy.special import erfc
-from scipy.stats import binomtest, chi2
+from scipy.stats import binomtest, chi2, ttest_1samp
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 SEED = 42
@@ -53,6 +53,16 @@ def wilson(right, samples):
     return {"n_right": right, "n_samples": samples, "interval": [interval.low, interval.high]}
 
 
+def paired_t(differences):
+    found = ttest_1samp(differences, 0.0)
+    interval = found.confidence_interval(0.95)
+    return {
+        "differences": differences,
+        "p_value": float(found.pvalue),
+        "interval": [float(interval.low), float(interval.high)],
+    }
+
+
 rng = np.random.default_rng(SEED)
 labels = rng.integers(0, 10, 300)
 noisy = np.where(rng.random(300) < 0.8, labels, rng.integers(0, 10, 300))
@@ -82,6 +92,15 @@ document = {
         for case in [
             (0, 0), (0, 1), (1, 1), (3, 9), (9, 3), (12, 12), (0, 24), (10, 14), (12, 13),
             (0, 25), (25, 25), (100, 130), (312, 201), (900, 20), (3000, 1),
+        ]
+    ],
+    "paired_t": [
+        paired_t(differences)
+        for differences in [
+            [0.001, 0.0013], [0.002, -0.001, 0.0005], [0.0031, 0.0035, 0.0029],
+            [-0.01, -0.02, -0.015, -0.012], [0.1, -0.2, 0.3, -0.4, 0.5],
+            [0.01 * np.sin(k) + 0.002 for k in range(12)], [1.0, 1.0001, 0.9999, 1.00005],
+            [0.01 * np.cos(k) - 0.004 for k in range(31)],
         ]
     ],
     "erfc": [[x, float(erfc(x))] for x in [0.0, 1e-8, 0.1, 0.5, 1.0, 1.9, 1.999, 2.0, 2.5, 5.0, 20.0]],

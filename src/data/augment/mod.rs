@@ -1,16 +1,24 @@
-//! More training images out of those there are: mirrored, moved and turned copies.
+//! More training images out of those there are: mirrored, moved and turned copies, stored
+//! ([`Augment`]) or made anew in every epoch ([`Transforms`]).
 //!
 //! "Virtual samples" of Decoste and Schoelkopf (Machine Learning 46 (2002), 161-190): a classifier
 //! that knows no images learns from copies which changes leave the class as it is.
 
 mod geometry;
+mod shades;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transform_tests;
+mod transforms;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ndarray::Array2;
 use rayon::prelude::*;
+
+pub use self::geometry::Scratch;
+pub use self::transforms::Transforms;
 
 use self::geometry::Placement;
 use super::{DataError, Dataset, ImageSet, Labels, Rng};
@@ -83,12 +91,13 @@ impl Augment {
                     return Err(DataError::Interrupted);
                 }
                 let copies = copied.chunks_exact_mut(self.copies * n_pixels);
+                let mut scratch = Scratch::default();
                 for (copies, &row) in copies.zip(sources) {
                     let image = &originals[row * n_pixels..][..n_pixels];
                     let mut rng = Rng::new(seed, &["augment", &row.to_string()]);
                     let placements = self.draw(&by_steps, &mut rng);
                     for (copy, placement) in copies.chunks_exact_mut(n_pixels).zip(placements) {
-                        placement.place(image, shape, copy);
+                        placement.place(image, shape, copy, &mut scratch);
                     }
                 }
                 progress.update(n_done.fetch_add(1, Ordering::Relaxed) + 1, n_chunks, "");
@@ -120,7 +129,12 @@ impl Augment {
                 (-shift..=shift).flat_map(|d| (-shift..=shift).map(move |r| (d, r)))
             {
                 let n_steps = down.unsigned_abs() + right.unsigned_abs() + usize::from(*flip);
-                by_steps[n_steps].push(Placement { flip: *flip, down, right, degrees: 0.0 });
+                by_steps[n_steps].push(Placement {
+                    flip: *flip,
+                    down,
+                    right,
+                    ..Placement::default()
+                });
             }
         }
         by_steps.remove(0);
@@ -152,6 +166,7 @@ impl Augment {
         let (down, right) = (moved(), moved());
         let flip = self.flip && rng.below(2) == 1;
         let rotate = self.rotate as f32;
-        Placement { flip, down, right, degrees: rng.uniform_f32(-rotate, rotate) }
+        let degrees = rng.uniform_f32(-rotate, rotate);
+        Placement { flip, down, right, degrees, zoom: 0.0 }
     }
 }

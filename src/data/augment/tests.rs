@@ -7,17 +7,17 @@ use super::*;
 use crate::data::{ImageShape, Rng, garments};
 use crate::progress::Silent;
 
-const GRAY: ImageShape = ImageShape { height: 7, width: 9, channels: 1 };
-const COLOUR: ImageShape = ImageShape { height: 7, width: 9, channels: 3 };
+pub(super) const GRAY: ImageShape = ImageShape { height: 7, width: 9, channels: 1 };
+pub(super) const COLOUR: ImageShape = ImageShape { height: 7, width: 9, channels: 3 };
 
-fn noise(shape: ImageShape, seed: u64) -> Vec<u8> {
+pub(super) fn noise(shape: ImageShape, seed: u64) -> Vec<u8> {
     let mut rng = Rng::new(seed, &["augment-test"]);
     (0..shape.n_pixels()).map(|_| 1 + rng.below(255) as u8).collect()
 }
 
 fn placed(placement: Placement, image: &[u8], shape: ImageShape) -> Vec<u8> {
     let mut copy = vec![99; image.len()];
-    placement.place(image, shape, &mut copy);
+    placement.place(image, shape, &mut copy, &mut Scratch::default());
     copy
 }
 

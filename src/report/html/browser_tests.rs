@@ -39,10 +39,13 @@ fn page_opens_without_a_console_message() {
     assert!(messages.is_empty(), "{messages:?}");
 }
 
-/// Set `REPORT_OUT` to a path to look at the page of the made-up example.
+/// Set `REPORT_OUT` or `REPORT_SEEDS_OUT` to a path to look at the page of a made-up example.
 #[test]
 fn example_page_is_written_where_asked() {
     if let Some(path) = std::env::var_os("REPORT_OUT") {
         std::fs::write(path, page(&example::run_output())).unwrap();
+    }
+    if let Some(path) = std::env::var_os("REPORT_SEEDS_OUT") {
+        std::fs::write(path, page(&example::seeds_output())).unwrap();
     }
 }

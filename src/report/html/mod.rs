@@ -13,6 +13,7 @@ mod names;
 mod search;
 mod search_plot;
 mod sections;
+mod seeds;
 pub(super) mod svg;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -31,6 +32,14 @@ pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; 
 ///
 /// Every text of the run (titles, class names, the pipeline file) is escaped.
 pub fn page(output: &RunOutput) -> String {
+    let first_seed;
+    let output = match output.results.seeds.is_empty() {
+        true => output,
+        false => {
+            first_seed = of_first_seed(output);
+            &first_seed
+        }
+    };
     let results = &output.results;
     let sections: Vec<(&str, &str, Markup)> = vec![
         ("grid", "Every learner on every input", grid::table(results)),
@@ -97,6 +106,15 @@ pub fn page(output: &RunOutput) -> String {
         }
     };
     page.into_string()
+}
+
+/// What the figures of single models show of a run with several seeds.
+fn of_first_seed(output: &RunOutput) -> RunOutput {
+    let mut first = RunOutput { results: output.results.of_first_seed(), ..output.clone() };
+    let is_shown = |id: &str| first.results.model(id).is_some();
+    first.networks.retain(|network| is_shown(&network.id));
+    first.misclassified.retain(|(id, _)| is_shown(id));
+    first
 }
 
 /// `20260102T030405Z` as `2026-01-02 03:04 UTC`; any other run name as it is.
@@ -283,5 +301,21 @@ mod tests {
         let page = page(&output);
         assert!(page.contains("class=\"banner\"") && page.contains("<title>SYNTHETIC"));
         assert_eq!(page.matches("class=\"synthetic\"").count(), output.results.models.len());
+    }
+
+    #[test]
+    fn several_seeds_are_one_row_a_model_with_comparisons_over_seeds() {
+        let output = example::seeds_output();
+        let page = page(&output);
+        let rows = sections::summary(&output.results.of_first_seed()).into_string();
+        assert_eq!(rows.matches("<tr class=\"best\">").count(), 1);
+        assert_eq!(rows.matches(" ± ").count(), 7 + 1, "seven models and the note");
+        assert_eq!(rows.matches("no seed changes it").count(), 2);
+        assert!(page.contains("mean and standard deviation over 3 seeds"));
+        assert!(page.contains("p, McNemar") && page.contains("With seed 42 alone"));
+        assert!(page.contains(" over 3 seeds, p"), "the head is compared over seeds");
+        let heat_maps = page.matches("aria-label=\"Confusion matrix of").count();
+        assert_eq!(heat_maps, 9, "one a model");
+        assert!(!page.contains("NaN"));
     }
 }

@@ -24,7 +24,8 @@ pub(super) fn family_class(family: &str) -> &'static str {
 
 /// The most accurate model of the first evaluation; the first of them on a tie.
 pub(super) fn best(results: &Results) -> Option<&ModelResult> {
-    results.first_models().rev().max_by(|a, b| a.accuracy.total_cmp(&b.accuracy))
+    let accuracy = |model| results.mean_accuracy(model);
+    results.first_models().rev().max_by(|a, b| accuracy(a).total_cmp(&accuracy(b)))
 }
 
 /// Models for figures that show a few: the best one and what it must be compared with.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::cost::marker;
 use super::headline::SIGNIFICANCE;
 use super::names::{best, family_class, name_of};
+use super::seeds;
 use super::svg::{Axis, px, range};
 use crate::data::ImageShape;
 use crate::data::png_bytes;
@@ -20,8 +21,11 @@ use crate::report::{
 /// One row per model, in the order of the pipeline file.
 pub(super) fn summary(results: &Results) -> Markup {
     let best_id = best(results).map(|model| model.id.as_str());
-    let ends = results.models.iter().flat_map(|model| model.accuracy_ci95);
-    let (lo, hi) = range(ends).unwrap_or((0.0, 1.0));
+    let has_seeds = !results.seeds.is_empty();
+    let of_seeds = results.summaries.iter().flat_map(|summary| summary.accuracies.iter().copied());
+    let of_models = results.models.iter().flat_map(|model| model.accuracy_ci95);
+    let ends = if has_seeds { range(of_seeds) } else { range(of_models) };
+    let (lo, hi) = ends.unwrap_or((0.0, 1.0));
     let axis = Axis::linear(lo, hi, 5.0, 75.0);
     let several = results.evaluations.len() > 1;
     let is_reported = results.models.iter().any(|model| model.reported.is_some());
@@ -31,12 +35,13 @@ pub(super) fn summary(results: &Results) -> Markup {
                 thead { tr {
                     th { "Model" } @if several { th { "Data" } } th { "Input" }
                     th.figure { "Accuracy, %" }
-                    th { "95 % interval" } @if is_reported { th.figure { "Reported" } } th.figure { "Macro F1" } th.figure { "Fit" }
+                    th { @if has_seeds { "Each seed" } @else { "95 % interval" } } @if is_reported { th.figure { "Reported" } } th.figure { "Macro F1" } th.figure { "Fit" }
                     th.figure { "Images/s" } th.figure { "Size" } th.figure { "Peak memory" }
                 } }
                 tbody {
                     @for model in &results.models {
                         @let [from, to] = model.accuracy_ci95;
+                        @let over_seeds = results.summary_of(model);
                         @let class = family_class(&model.family);
                         tr.best[best_id == Some(model.id.as_str())] {
                             th scope="row" {
@@ -49,19 +54,24 @@ pub(super) fn summary(results: &Results) -> Markup {
                                 td { (results.evaluation_of(model).map_or("–", |evaluation| evaluation.title.as_str())) }
                             }
                             td { (model.input) span.minor { " " (count(model.n_features as u64)) } }
-                            td.figure { strong { (percent(model.accuracy)) } }
-                            td {
-                                svg.interval.(class) width="80" height="16" viewBox="0 0 80 16" aria-hidden="true" {
-                                    line.whisker x1=(px(axis.at(from))) x2=(px(axis.at(to))) y1="8" y2="8" {}
-                                    circle cx=(px(axis.at(model.accuracy))) cy="8" r="3.5" {}
+                            @if let Some(summary) = over_seeds {
+                                td.figure { strong { (seeds::mean_sd(summary)) } }
+                                td { (seeds::dots(summary, &axis, class)) }
+                            } @else {
+                                td.figure { strong { (percent(model.accuracy)) } }
+                                td {
+                                    svg.interval.(class) width="80" height="16" viewBox="0 0 80 16" aria-hidden="true" {
+                                        line.whisker x1=(px(axis.at(from))) x2=(px(axis.at(to))) y1="8" y2="8" {}
+                                        circle cx=(px(axis.at(model.accuracy))) cy="8" r="3.5" {}
+                                    }
+                                    span.minor { (percent(from)) "–" (percent(to)) }
                                 }
-                                span.minor { (percent(from)) "–" (percent(to)) }
                             }
                             @if is_reported {
                                 td.figure { (model.reported.map_or("–".to_owned(), percent)) }
                             }
-                            td.figure { (share(model.macro_f1)) }
-                            td.figure { (seconds(model.fit_seconds)) }
+                            td.figure { (share(over_seeds.map_or(model.macro_f1, |of| of.mean_macro_f1))) }
+                            td.figure { (seconds(over_seeds.map_or(model.fit_seconds, |of| of.mean_fit_seconds))) }
                             td.figure { (rate(results.images_per_second(model))) }
                             td.figure { (bytes(model.model_bytes)) }
                             td.figure { (model.peak_rss_bytes.map_or("–".to_owned(), bytes)) }
@@ -79,7 +89,13 @@ pub(super) fn summary(results: &Results) -> Markup {
                 " Models of different data were tested on different images: their accuracies do not "
                 "compare."
             }
+            @if has_seeds {
+                " Accuracy is mean ± standard deviation over " (results.seeds.len()) " seeds, a dot is one "
+                "of them; macro F1 and fit are means, the other figures those of seed "
+                (results.seed) ". A model without a deviation is one that no seed changes."
+            }
         }
+        @if has_seeds { (seeds::each_seed(results)) }
     }
 }
 
@@ -87,8 +103,22 @@ pub(super) fn summary(results: &Results) -> Markup {
 /// heads.
 const N_PAIRED: usize = 10;
 
-/// Paired tests, those against a network's own softmax head first.
+/// Paired tests: over seeds if there are several, with those of the first seed folded.
 pub(super) fn comparisons(results: &Results) -> Markup {
+    if results.seed_comparisons.is_empty() {
+        return paired(results);
+    }
+    html! {
+        (seeds::comparisons(results))
+        details {
+            summary { "With seed " (results.seed) " alone" }
+            (paired(results))
+        }
+    }
+}
+
+/// McNemar's tests, those against a network's own softmax head first.
+fn paired(results: &Results) -> Markup {
     let mut pairs: Vec<&Comparison> = results.comparisons.iter().collect();
     let n_pairs = pairs.len();
     if results.models.len() > N_PAIRED {

@@ -1,14 +1,15 @@
 //! Parameters of `cnn`: one line each, defaults as PyTorch's where it has one.
 
 use crate::nn::Architecture;
-use crate::stage::{Accepts, Condition, Field};
+use crate::stage::architecture::check;
+use crate::stage::{Accepts, Condition, Field, TRANSFORMS};
 
 /// In the order of the docs: what is trained, how long, by which rule and rate, what is kept.
 pub const FIELDS: &[Field] = &[
     field(
         "architecture",
-        "layers, by the name of a published network",
-        Accepts::ChoiceOf(Architecture::names),
+        "layers, by the name of a published network or in a file of your own, `NAME.toml`",
+        Accepts::NameOrFile { names: Architecture::names, check },
         None,
     ),
     field("epochs", "passes over the training images", count(1), Some("10")),
@@ -155,6 +156,12 @@ pub const FIELDS: &[Field] = &[
         "layers that do not learn, such as those that `init_from` gave",
         Accepts::WordOrTexts { words: &["none", "all_but_last"] },
         Some("\"none\""),
+    ),
+    field(
+        "augment",
+        "changes that training images go through anew in every epoch",
+        Accepts::Table(TRANSFORMS),
+        Some("{}"),
     ),
     field(
         "engine",

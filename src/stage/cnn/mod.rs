@@ -5,11 +5,12 @@ mod fields;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::architecture::ArchitectureParam;
 use super::{
     Artifact, ArtifactType, Context, FittedModel, InputSpec, Inputs, Kind, Output, Stage,
-    StageError, TrainedNetwork, measure, test_digest, typed,
+    StageError, TrainedNetwork, argmax_rows, measure, test_digest, typed,
 };
-use crate::data::Labels;
+use crate::data::Transforms;
 use crate::nn::{
     self, Architecture, Engine, Freeze, Keep, NnError, Optimizer, Schedule, TrainParams,
 };
@@ -46,7 +47,7 @@ pub static CNN: Kind = Kind {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CnnStage {
-    architecture: String,
+    architecture: ArchitectureParam,
     epochs: usize,
     batch_size: usize,
     optimizer: String,
@@ -87,6 +88,7 @@ struct CnnStage {
     early_stopping: usize,
     keep: Keep,
     freeze: FreezeField,
+    augment: Transforms,
     engine: Engine,
 }
 
@@ -105,12 +107,12 @@ fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
 /// What checked parameters of the kind ask for.
 ///
 /// # Errors
-/// [`NnError`] as of [`Architecture::named`].
+/// As of [`Architecture::named`] and [`Architecture::parse`].
 pub fn training_recipe(
     params: &Map<String, Value>,
 ) -> Result<(Architecture, TrainParams), NnError> {
     let stage: CnnStage = typed(params);
-    Ok((Architecture::named(&stage.architecture)?, stage.train_params()))
+    Ok((stage.architecture.read()?, stage.train_params()))
 }
 
 impl CnnStage {
@@ -139,6 +141,7 @@ impl CnnStage {
                 FreezeField::Word(word) if word == "all_but_last" => Freeze::AllButLast,
                 FreezeField::Word(_) => Freeze::default(),
             },
+            augment: self.augment,
             engine: self.engine,
         }
     }
@@ -165,7 +168,7 @@ impl CnnStage {
 impl Stage for CnnStage {
     fn run(&self, inputs: &Inputs, context: &Context) -> Result<Output, StageError> {
         let data = inputs.one("data").artifact.dataset();
-        let architecture = Architecture::named(&self.architecture)?;
+        let architecture = self.architecture.read()?;
         let (params, seed) = (self.train_params(), context.seed);
         let (scratch, progress) = (Some(context.scratch), context.progress);
         let (trained, fit) = measure(|| match inputs.all("init_from").next() {
@@ -180,7 +183,7 @@ impl Stage for CnnStage {
         let scores = scores?;
         let n_parameters = trained.network.n_parameters();
         let details = json!({
-            "architecture": self.architecture,
+            "architecture": architecture.name(),
             "n_parameters": n_parameters,
             "epochs": trained.history.len(),
             "best_epoch": trained.best_epoch,
@@ -217,16 +220,4 @@ impl Stage for CnnStage {
             notes: super::object(notes),
         })
     }
-}
-
-/// Column of the largest value of each row; the first of equals.
-fn argmax_rows(scores: &ndarray::Array2<f32>) -> Labels {
-    scores
-        .rows()
-        .into_iter()
-        .map(|row| {
-            (1..row.len())
-                .fold(0, |best, column| if row[column] > row[best] { column } else { best })
-        })
-        .collect()
 }
