@@ -13,8 +13,10 @@
 use super::NetworkCard;
 use crate::metrics::EpochRecord;
 
-/// Tags with what they show.
-const SCALARS: [(&str, fn(&EpochRecord) -> Option<f64>); 5] = [
+/// A tag with the value of an epoch that it shows.
+type Scalar = (&'static str, fn(&EpochRecord) -> Option<f64>);
+
+const SCALARS: [Scalar; 5] = [
     ("loss/train", |epoch| Some(epoch.train_loss)),
     ("loss/validation", |epoch| epoch.validation_loss),
     ("accuracy/train", |epoch| Some(epoch.train_accuracy)),
