@@ -99,7 +99,12 @@ pub fn compare_over_seeds(
 ) -> Vec<SeedComparison> {
     let mut groups: Vec<([String; 2], Vec<&Comparison>)> = Vec::new();
     for pair in comparisons {
-        let names = [&pair.a, &pair.b].map(|id| split_seed(id).0);
+        let [(a, seed_a), (b, seed_b)] = [&pair.a, &pair.b].map(|id| split_seed(id));
+        let are_of_two_seeds = seed_a.is_some() && seed_b.is_some() && seed_a != seed_b;
+        if a == b || are_of_two_seeds {
+            continue;
+        }
+        let names = [a, b];
         match groups.iter_mut().find(|(of, _)| *of == names) {
             Some((_, pairs)) => pairs.push(pair),
             None => groups.push((names, vec![pair])),
@@ -236,6 +241,12 @@ mod tests {
         assert_eq!(pair.mcnemar_p_value, mcnemar_p_value(60, 300));
         let one = &results.comparisons[..1];
         assert_eq!(compare_over_seeds(one, &split_seed), []);
+        // Where one evaluation has all copies, pairs of two seeds say nothing of two models.
+        let mut mixed = results.comparisons.clone();
+        for (pair, [a, b]) in mixed.iter_mut().zip([["a3@43", "a3@42"], ["x@43", "a3@42"]]) {
+            (pair.a, pair.b) = (a.to_owned(), b.to_owned());
+        }
+        assert_eq!(compare_over_seeds(&mixed, &split_seed), []);
     }
 
     #[test]

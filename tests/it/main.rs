@@ -14,3 +14,4 @@ mod project;
 mod real_data;
 mod run;
 mod search;
+mod seeds;
