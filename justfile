@@ -12,7 +12,7 @@ run *ARGS:
 # Training and fitting against the peers (set PIPELINE_DATA); needs a Python with torch, scikit-learn and
 # scikit-learn-intelex: `just peers python=/path/to/python`.
 peers python="python3":
-    {{python}} benches/peers/c1.py
+    {{python}} benches/peers/cnn.py
     {{python}} benches/peers/svm.py --peers intelex
 
 # Reference numbers of the tests, made anew by other libraries.

@@ -1,58 +1,54 @@
-//! One epoch of C1 (batch 512, 48,000 images of Fashion-MNIST) and its inference.
+//! One epoch of a network over the training images of Fashion-MNIST, and its inference over the test images.
 //!
-//! `PIPELINE_DATA=DIR cargo bench --bench nn [-- --repeats N --threads N --architecture NAME
-//! --batch N]` prints one JSON line; wall times are given for each repeat, and the processor time of
-//! the last epoch. `benches/peers/c1.py` runs it and PyTorch in turn. With `--accuracy NAME` it
-//! trains that architecture instead (54,000/6,000 images, 10 epochs, batch 128) and tests it.
+//! ```text
+//! PIPELINE_DATA=DIR cargo bench --bench nn -- [--architecture NAME] [--batch N] [--precision f32|bf16]
+//!     [--images N] [--repeats N] [--threads N]
+//! ```
+//!
+//! prints one JSON line: seconds of each epoch (making the weights is part of it), processor time of the
+//! last, images per second of inference, the process's peak memory, and the loss. The optimiser is Adam and
+//! images are not augmented. `benches/peers/cnn.py` runs it and PyTorch in turn.
 
 use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 
 use hybrid_pipeline::data::{Dataset, ImageSet, ImageShape};
-use hybrid_pipeline::nn::{Architecture, TrainParams, train};
+use hybrid_pipeline::meter::Meter;
+use hybrid_pipeline::nn::{Architecture, Precision, TrainParams, train};
 use hybrid_pipeline::progress::Silent;
 use ndarray::{Array1, Array2, s};
 
-const N_TRAIN: usize = 48_000;
+type Failed = Box<dyn std::error::Error>;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Failed> {
     let Some(dir) = std::env::var_os("PIPELINE_DATA") else {
         println!("skipped: PIPELINE_DATA is not set");
         return Ok(());
     };
-    let args: Vec<String> = std::env::args().collect();
-    let value_of = |flag: &str, default: usize| {
-        let position = args.iter().position(|arg| arg == flag);
-        position.and_then(|i| args.get(i + 1)?.parse().ok()).unwrap_or(default)
-    };
-    let (n_repeats, n_threads) = (value_of("--repeats", 3), value_of("--threads", 0));
+    let whole = Meter::start();
+    let n_threads = number("--threads", 0)?;
     rayon::ThreadPoolBuilder::new().num_threads(n_threads).build_global()?;
-    let train_set = read(Path::new(&dir), "train")?;
-    let test = read(Path::new(&dir), "t10k")?;
-    if let Some(i) = args.iter().position(|arg| arg == "--accuracy") {
-        return accuracy(args.get(i + 1).map_or("a3", String::as_str), train_set, test);
-    }
-    let first = ImageSet {
-        shape: train_set.shape,
-        pixels: train_set.pixels.slice(s![..N_TRAIN, ..]).to_owned(),
-        labels: train_set.labels.slice(s![..N_TRAIN]).to_owned(),
+    let architecture = Architecture::named(&value("--architecture").unwrap_or("c1".into()))?;
+    let precision = match value("--precision").as_deref() {
+        None | Some("f32") => Precision::F32,
+        Some("bf16") => Precision::Bf16,
+        Some(other) => return Err(format!("precision `{other}` is not f32 or bf16").into()),
     };
+    let (dir, n_images) = (Path::new(&dir), number("--images", 60_000)?);
     let data = Dataset {
         name: "fashion-mnist".into(),
         class_names: (0..10).map(|class| class.to_string()).collect(),
-        train: first,
+        train: read(dir, "train", n_images)?,
         validation_idx: Vec::new(),
-        test,
+        test: read(dir, "t10k", n_images)?,
         synthetic: false,
     };
-    let name = args.iter().position(|arg| arg == "--architecture").and_then(|i| args.get(i + 1));
-    let architecture = Architecture::named(name.map_or("c1", String::as_str))?;
-    let batch_size = value_of("--batch", 512);
-    let params = TrainParams { epochs: 1, batch_size, ..TrainParams::default() };
+    let batch_size = number("--batch", 512)?;
+    let params = TrainParams { epochs: 1, batch_size, precision, ..TrainParams::default() };
     let (mut epoch, mut inference) = (Vec::new(), Vec::new());
     let (mut loss, mut cpu_seconds) = (0.0, 0.0);
-    for _ in 0..n_repeats {
+    for _ in 0..number("--repeats", 1)? {
         let (started, cpu) = (Instant::now(), cpu_time::ProcessTime::now());
         let trained = train(&architecture, &data, &params, 1, None, &Silent)?;
         epoch.push(started.elapsed().as_secs_f64());
@@ -67,51 +63,30 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "threads": rayon::current_num_threads(),
         "architecture": architecture.name(),
         "batch_size": batch_size,
+        "n_images": data.train.len(),
+        "precision": if precision == Precision::F32 { "f32" } else { "bf16" },
         "epoch_seconds": epoch,
         "epoch_cpu_seconds": cpu_seconds,
         "images_per_second": inference,
+        "peak_rss_bytes": whole.stop().peak_rss_bytes,
         "loss": loss,
     });
     println!("{result}");
     Ok(())
 }
 
-/// Trains an architecture for ten epochs and prints its accuracy on the test images.
-fn accuracy(
-    name: &str,
-    train_set: ImageSet,
-    test: ImageSet,
-) -> Result<(), Box<dyn std::error::Error>> {
-    let data = Dataset {
-        name: "fashion-mnist".into(),
-        class_names: (0..10).map(|class| class.to_string()).collect(),
-        validation_idx: (54_000..train_set.len()).collect(),
-        train: train_set,
-        test,
-        synthetic: false,
-    };
-    let started = Instant::now();
-    let architecture = Architecture::named(name)?;
-    let trained = train(&architecture, &data, &TrainParams::default(), 1, None, &Silent)?;
-    let seconds = started.elapsed().as_secs_f64();
-    let scores = trained.network.logits(data.test.pixels.view())?;
-    let is_right = |(scores, label): &(ndarray::ArrayView1<'_, f32>, &usize)| {
-        scores.iter().all(|score| *score <= scores[**label])
-    };
-    let n_right = scores.rows().into_iter().zip(&data.test.labels).filter(is_right).count();
-    let result = serde_json::json!({
-        "architecture": name,
-        "seconds": seconds,
-        "best_epoch": trained.best_epoch,
-        "test_accuracy": n_right as f64 / data.test.len() as f64,
-    });
-    println!("{result}");
-    Ok(())
+/// What follows a flag on the command line.
+fn value(flag: &str) -> Option<String> {
+    std::env::args().skip_while(|arg| arg != flag).nth(1)
 }
 
-/// Images and labels of one official split, gzipped IDX.
-fn read(dir: &Path, split: &str) -> Result<ImageSet, Box<dyn std::error::Error>> {
-    let open = |kind: &str| -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+fn number(flag: &str, default: usize) -> Result<usize, Failed> {
+    Ok(value(flag).map(|text| text.parse()).transpose()?.unwrap_or(default))
+}
+
+/// The first images and labels of one official split, gzipped IDX.
+fn read(dir: &Path, split: &str, n: usize) -> Result<ImageSet, Failed> {
+    let open = |kind: &str| -> Result<Vec<u8>, Failed> {
         let file = std::fs::File::open(dir.join(format!("{split}-{kind}.gz")))?;
         let mut bytes = Vec::new();
         flate2::read::GzDecoder::new(file).read_to_end(&mut bytes)?;
@@ -119,9 +94,11 @@ fn read(dir: &Path, split: &str) -> Result<ImageSet, Box<dyn std::error::Error>>
     };
     let pixels = open("images-idx3-ubyte")?.split_off(16);
     let labels = open("labels-idx1-ubyte")?.split_off(8);
+    let n = n.min(labels.len());
+    let pixels = Array2::from_shape_vec((labels.len(), 784), pixels)?;
     Ok(ImageSet {
         shape: ImageShape { height: 28, width: 28, channels: 1 },
-        pixels: Array2::from_shape_vec((labels.len(), 784), pixels)?,
-        labels: labels.into_iter().map(usize::from).collect::<Array1<usize>>(),
+        pixels: pixels.slice(s![..n, ..]).to_owned(),
+        labels: labels[..n].iter().map(|label| usize::from(*label)).collect::<Array1<usize>>(),
     })
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ndarray::{ArrayView2, Axis, s};
 
-use crate::data::{Dataset, Features, ImageShape, Labels, TableShape, stratified_order};
+use crate::data::{Dataset, Features, ImageSet, ImageShape, Labels, TableShape, stratified_order};
 use crate::report::BenchDataset;
 
 /// Pixels and labels; training rows in an order of which every prefix is stratified.
@@ -16,6 +16,7 @@ pub struct BenchData {
     pub(super) test: Features,
     pub(super) test_labels: Labels,
     card: BenchDataset,
+    class_names: Vec<String>,
     image: ImageShape,
 }
 
@@ -39,6 +40,7 @@ impl BenchData {
             test: Features::Bytes(dataset.test.pixels),
             test_labels: dataset.test.labels,
             card,
+            class_names: dataset.class_names,
             image,
         }
     }
@@ -60,6 +62,26 @@ impl BenchData {
     pub(super) fn prefix(&self, n: usize) -> (Features, Labels) {
         let rows = self.train.slice(s![..n, ..]).to_owned();
         (Features::Bytes(rows), self.train_labels.slice(s![..n]).to_owned())
+    }
+
+    /// The first `n` training images as a data set without held-out ones; its test set is empty.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub(super) fn images(&self, n: usize) -> Dataset {
+        let set = |n: usize| ImageSet {
+            shape: self.image,
+            pixels: self.train.slice(s![..n, ..]).to_owned(),
+            labels: self.train_labels.slice(s![..n]).to_owned(),
+        };
+        Dataset {
+            name: self.card.name.clone(),
+            class_names: self.class_names.clone(),
+            train: set(n),
+            validation_idx: Vec::new(),
+            test: set(0),
+            synthetic: self.card.synthetic,
+        }
     }
 
     /// Writes `train.npy`, `train_labels.npy`, `test.npy` and `test_labels.npy`, bytes all.

@@ -89,9 +89,9 @@ fn failure(error: LearnError, progress: &dyn Progress) -> Failure {
 }
 
 /// Interrupts at a deadline, too.
-struct Limited<'a> {
-    progress: &'a dyn Progress,
-    until: Instant,
+pub(super) struct Limited<'a> {
+    pub progress: &'a dyn Progress,
+    pub until: Instant,
 }
 
 impl Progress for Limited<'_> {

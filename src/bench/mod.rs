@@ -15,6 +15,7 @@ mod engine;
 mod error;
 mod in_process;
 mod learner;
+mod network;
 mod python;
 mod schedule;
 #[cfg(test)]
@@ -24,5 +25,6 @@ pub use data::BenchData;
 pub use engine::{BenchEngine, Failure, Run, Variant};
 pub use error::BenchError;
 pub use learner::{BenchLearner, Engine, FOREST, INTELEX, KNN, SCIKIT_LEARN, SVM};
+pub use network::{NETWORKS, NetworkEngine, check_architecture, networks};
 pub use python::{Library, Python};
 pub use schedule::{Event, Findings, Options, Subject, check_sizes, run};

@@ -17,6 +17,7 @@ pub struct RunFacts<'a> {
     pub pipeline: &'a Pipeline,
     pub journal: &'a [StageJournal],
     pub run: String,
+    pub started: jiff::Timestamp,
     pub threads: usize,
     pub machine: Map<String, Value>,
     pub run_toml: String,
@@ -96,6 +97,7 @@ pub fn assemble(facts: RunFacts, evaluations: &[(&str, &Evaluation)]) -> RunOutp
     RunOutput {
         results,
         title: pipeline.title.clone(),
+        started: facts.started.as_millisecond() as f64 / 1000.0,
         networks,
         samples: first.samples.clone(),
         axes,

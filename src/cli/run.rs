@@ -55,6 +55,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         journal: &journal,
         run_toml: provenance(&job, &run),
         run: run.clone(),
+        started,
         threads: job.threads,
         machine: machine::describe(&command_line()),
     };

@@ -38,6 +38,9 @@ pub struct Target {
     /// Threads to use; results do not depend on it [default: all cores].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Where networks are trained; `cuda` is candle on an NVIDIA GPU, in a build with that feature.
+    #[arg(long, value_enum, default_value = "cpu")]
+    device: Device,
     /// Run stages again although they are cached: all, or the named ones.
     #[arg(long, value_name = "STAGE", num_args = 0..=1, default_missing_value = "", action = clap::ArgAction::Append)]
     force: Vec<String>,
@@ -47,6 +50,22 @@ pub struct Target {
     /// Print one JSON document to stdout, progress to stderr.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Device {
+    Cpu,
+    Cuda,
+}
+
+impl Device {
+    /// The engine that it stands for, where the pipeline's own is not kept.
+    fn engine(self) -> Option<String> {
+        match self {
+            Device::Cpu => None,
+            Device::Cuda => Some("candle_cuda".to_owned()),
+        }
+    }
 }
 
 /// A checked target.
@@ -73,6 +92,7 @@ impl Target {
             seed: self.seed,
             seeds: self.seeds.clone(),
             dataset: self.dataset.clone(),
+            engine: self.device.engine(),
         };
         let pipeline = Pipeline::parse(&text, &file, KINDS, &overrides)?;
         let force = force(forced, &pipeline)?;

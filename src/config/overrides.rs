@@ -4,7 +4,7 @@ use super::error::{Origin, Problems};
 use super::matrix::Groups;
 use super::nearest::hint;
 use super::tree::{self, Node, Shape};
-use crate::stage::Kind;
+use crate::stage::{Accepts, Kind};
 
 /// What the command line changes. Precedence: the file, `dataset` and the seeds, then `set`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +18,8 @@ pub struct Overrides {
     pub seeds: Vec<u64>,
     /// `--dataset NAME`: replaces `name` in every stage of kind `dataset` and refuses a fallback.
     pub dataset: Option<String>,
+    /// `--device cuda`: `engine` in every stage that has an engine of this name.
+    pub engine: Option<String>,
 }
 
 /// One `--set`, parsed.
@@ -87,6 +89,9 @@ impl Overrides {
         if let Some(name) = &self.dataset {
             replace_dataset(root, name, kinds, problems);
         }
+        if let Some(name) = &self.engine {
+            replace_engine(root, name, kinds, problems);
+        }
         for set in sets {
             apply_set(root, set, groups, problems);
         }
@@ -117,6 +122,32 @@ fn replace_dataset(root: &mut Node, name: &str, kinds: &[&Kind], problems: &mut 
     }
     if n_replaced == 0 {
         problems.add(&origin, "the pipeline has no stage of kind `dataset`".to_owned(), None);
+    }
+}
+
+fn replace_engine(root: &mut Node, name: &str, kinds: &[&Kind], problems: &mut Problems) {
+    let origin = Origin::Argument("--device".to_owned());
+    let has_engine = |kind: &&&Kind| {
+        kind.fields.iter().any(|field| {
+            field.name == "engine"
+                && matches!(field.accepts, Accepts::Choice(names) if names.contains(&name))
+        })
+    };
+    let able: Vec<&str> = kinds.iter().filter(has_engine).map(|kind| kind.name).collect();
+    let mut n_replaced = 0;
+    if let Some(Node { value: Shape::Table(stages), .. }) = root.get_mut("stage") {
+        for stage in stages {
+            let kind = stage.node.get("kind").map(|entry| &entry.node.value);
+            if matches!(kind, Some(Shape::Text(kind)) if able.contains(&kind.as_str())) {
+                n_replaced += 1;
+                let value = Shape::Text(name.into());
+                stage.node.set("engine", Node { value, origin: origin.clone() });
+            }
+        }
+    }
+    if n_replaced == 0 {
+        let message = format!("the pipeline has no stage of kind `{}`", able.join("` or `"));
+        problems.add(&origin, message, None);
     }
 }
 

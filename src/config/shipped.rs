@@ -3,6 +3,12 @@
 /// Name and text of each, in the order of `pipeline list`.
 const SHIPPED: &[(&str, &str)] = &[
     ("cnn_svm", include_str!("../../pipelines/cnn_svm.toml")),
+    ("neural", include_str!("../../pipelines/neural.toml")),
+    ("champion", include_str!("../../pipelines/champion.toml")),
+    ("ann_vs_cnn", include_str!("../../pipelines/ann_vs_cnn.toml")),
+    ("baseline_vs_deeper", include_str!("../../pipelines/baseline_vs_deeper.toml")),
+    ("regularisation", include_str!("../../pipelines/regularisation.toml")),
+    ("depth", include_str!("../../pipelines/depth.toml")),
     ("conventional", include_str!("../../pipelines/conventional.toml")),
     ("benchmark", include_str!("../../pipelines/benchmark.toml")),
     ("bayes", include_str!("../../pipelines/bayes.toml")),

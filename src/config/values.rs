@@ -24,6 +24,7 @@ pub fn allowed(accepts: &Accepts) -> String {
         Accepts::WordOrInteger { words, min } => {
             format!("{} or a whole number, at least {min}", one_of(words))
         }
+        Accepts::WordOrTexts { words } => format!("{} or a list of texts", one_of(words)),
         Accepts::Choice(words) => one_of(words),
         Accepts::ChoiceOf(words) => {
             let words = words();
@@ -108,6 +109,10 @@ pub(super) fn check(accepts: &Accepts, node: &Node) -> Result<Value, Option<Stri
             Some(value) => Ok(Value::from(value)),
             None => word_among(words),
         },
+        Accepts::WordOrTexts { words } => match &node.value {
+            Shape::List(items) => texts(items).map(Value::from).map_err(Some),
+            _ => word_among(words),
+        },
         Accepts::Choice(words) => word_among(words),
         Accepts::ChoiceOf(words) => {
             let words = words();
@@ -153,6 +158,21 @@ fn integers(items: &[Node], min: i64, max: i64, distinct: bool) -> Result<Vec<i6
             }
             Some(value) => list.push(value),
             None => return Err(format!("the list holds {}", item.describe())),
+        }
+    }
+    if list.is_empty() { Err("the list is empty".to_owned()) } else { Ok(list) }
+}
+
+/// The list, or which of its items is wrong.
+fn texts(items: &[Node]) -> Result<Vec<String>, String> {
+    let mut list = Vec::with_capacity(items.len());
+    for item in items {
+        match &item.value {
+            Shape::Text(text) if list.contains(text) => {
+                return Err(format!("`{text}` stands twice"));
+            }
+            Shape::Text(text) => list.push(text.clone()),
+            _ => return Err(format!("the list holds {}", item.describe())),
         }
     }
     if list.is_empty() { Err("the list is empty".to_owned()) } else { Ok(list) }

@@ -51,15 +51,27 @@ use crate::nearest::nearest;
 pub(super) use layer::{Flow, LayerSpec, Penalty, conv_shape, windows};
 
 /// The shipped architectures, by name.
-const SHIPPED: [(&str, &str); 8] = [
+const SHIPPED: [(&str, &str); 20] = [
     ("a1", include_str!("architectures/a1.toml")),
     ("a3", include_str!("architectures/a3.toml")),
     ("a4", include_str!("architectures/a4.toml")),
     ("b1", include_str!("architectures/b1.toml")),
     ("b2", include_str!("architectures/b2.toml")),
     ("c1", include_str!("architectures/c1.toml")),
+    ("c13", include_str!("architectures/c13.toml")),
     ("c2", include_str!("architectures/c2.toml")),
     ("c3", include_str!("architectures/c3.toml")),
+    ("c4", include_str!("architectures/c4.toml")),
+    ("c5", include_str!("architectures/c5.toml")),
+    ("champion", include_str!("architectures/champion.toml")),
+    ("d1", include_str!("architectures/d1.toml")),
+    ("d2", include_str!("architectures/d2.toml")),
+    ("e", include_str!("architectures/e.toml")),
+    ("e_l1", include_str!("architectures/e_l1.toml")),
+    ("e_l2", include_str!("architectures/e_l2.toml")),
+    ("e_plain", include_str!("architectures/e_plain.toml")),
+    ("resnet_small", include_str!("architectures/resnet_small.toml")),
+    ("vgg_narrow", include_str!("architectures/vgg_narrow.toml")),
 ];
 
 /// Alias of what enters the last dense layer.

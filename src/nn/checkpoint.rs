@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use super::architecture::Architecture;
 use super::error::NnError;
-use super::network::{insert_weights, take_weights};
+use super::network::{Network, insert_weights, take_weights};
 use super::optimizer;
 use super::params::TrainParams;
 use super::plan::Plan;
-use super::train::{Log, Standing};
+use super::train::Standing;
 use crate::data::{Dataset, TensorFile, TensorFileError};
 use crate::metrics::EpochRecord;
 use crate::progress::Progress;
 
 /// Raised whenever the same checkpoint would continue to other bits.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The file of a training, and a digest of everything that decides its result.
 pub struct Fingerprint {
@@ -26,13 +26,14 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// Hashes architecture, parameters, seed and training data.
+    /// Hashes architecture, parameters, seed, training data and the network to start from.
     pub fn new(
         dir: &Path,
         architecture: &Architecture,
         data: &Dataset,
         params: &TrainParams,
         seed: u64,
+        from: Option<&Network>,
     ) -> Result<Self, NnError> {
         let mut hasher = blake3::Hasher::new();
         let mut number = |value: usize| {
@@ -54,6 +55,9 @@ impl Fingerprint {
         }
         hasher.update(architecture.to_toml()?.as_bytes());
         hasher.update(serde_json::to_string(params).unwrap_or_default().as_bytes());
+        if let Some(from) = from {
+            hasher.update(from.to_tensors().digest().as_bytes());
+        }
         let digest = hasher.finalize().to_hex().to_string();
         Ok(Fingerprint { path: dir.join("epoch.safetensors"), digest })
     }
@@ -63,28 +67,30 @@ impl Fingerprint {
 struct Document {
     fingerprint: String,
     n_steps: u64,
-    best_epoch: usize,
 }
 
 /// Writes the checkpoint under a temporary name and renames it.
 pub fn write(file: &Fingerprint, plan: &Plan, standing: &Standing) -> Result<(), NnError> {
     let failed = |source: TensorFileError| NnError::Checkpoint { path: file.path.clone(), source };
-    let document = Document {
-        fingerprint: file.digest.clone(),
-        n_steps: standing.optimizer.n_steps,
-        best_epoch: standing.log.best_epoch,
-    };
+    let document =
+        Document { fingerprint: file.digest.clone(), n_steps: standing.optimizer.n_steps };
     let document = serde_json::to_value(document)
         .map_err(|error| failed(TensorFileError::Malformed(error.to_string())))?;
     let mut tensors = TensorFile::new(document);
     insert_weights(&mut tensors, "weights.", plan, &standing.weights);
     insert_weights(&mut tensors, "best.", plan, &standing.best_weights);
+    if let Some(average) = &standing.average {
+        insert_weights(&mut tensors, "average.", plan, average);
+    }
     let moments = standing.optimizer.m.iter().zip(&standing.optimizer.v);
     for (parameter, (m, v)) in plan.parameters.iter().zip(moments) {
+        if !parameter.is_trained {
+            continue;
+        }
         tensors.insert_f32(&format!("m.{}", parameter.name), Array1::from(m.clone()));
         tensors.insert_f32(&format!("v.{}", parameter.name), Array1::from(v.clone()));
     }
-    tensors.insert_f64("history", history_rows(&standing.log.history));
+    tensors.insert_f64("history", history_rows(&standing.history));
     let temporary = file.path.with_extension("tmp");
     let written = tensors
         .write(&temporary)
@@ -97,11 +103,16 @@ pub fn write(file: &Fingerprint, plan: &Plan, standing: &Standing) -> Result<(),
 }
 
 /// Reads the checkpoint if there is one that fits; warns about one that does not.
-pub fn read(file: &Fingerprint, plan: &Plan, progress: &dyn Progress) -> Option<Standing> {
+pub fn read(
+    file: &Fingerprint,
+    plan: &Plan,
+    params: &TrainParams,
+    progress: &dyn Progress,
+) -> Option<Standing> {
     if !file.path.exists() {
         return None;
     }
-    match restore(file, plan) {
+    match restore(file, plan, params) {
         Ok(standing) => Some(standing),
         Err(problem) => {
             let path = file.path.display();
@@ -111,19 +122,26 @@ pub fn read(file: &Fingerprint, plan: &Plan, progress: &dyn Progress) -> Option<
     }
 }
 
-fn restore(file: &Fingerprint, plan: &Plan) -> Result<Standing, String> {
+fn restore(file: &Fingerprint, plan: &Plan, params: &TrainParams) -> Result<Standing, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let mut tensors = TensorFile::read(&file.path).map_err(|e| text(&e))?;
     let document = std::mem::take(&mut tensors.document);
-    let Document { fingerprint, n_steps, best_epoch } =
+    let Document { fingerprint, n_steps } =
         serde_json::from_value(document).map_err(|e| text(&e))?;
     if fingerprint != file.digest {
         return Err("it belongs to another training".into());
     }
     let weights = take_weights(&mut tensors, "weights.", plan).map_err(|e| text(&e))?;
     let best_weights = take_weights(&mut tensors, "best.", plan).map_err(|e| text(&e))?;
+    let average = match params.ema_decay {
+        Some(_) => Some(take_weights(&mut tensors, "average.", plan).map_err(|e| text(&e))?),
+        None => None,
+    };
     let mut moments = |prefix: &str| -> Result<Vec<Vec<f32>>, String> {
         let parameters = plan.parameters.iter().map(|parameter| {
+            if !parameter.is_trained {
+                return Ok(Vec::new());
+            }
             let name = format!("{prefix}.{}", parameter.name);
             let values: Array1<f32> = tensors.take_f32(&name).map_err(|e| text(&e))?;
             if values.len() != parameter.n_values() {
@@ -135,11 +153,7 @@ fn restore(file: &Fingerprint, plan: &Plan) -> Result<Standing, String> {
     };
     let optimizer = optimizer::State { n_steps, m: moments("m")?, v: moments("v")? };
     let history = history_records(&tensors.take_f64("history").map_err(|e| text(&e))?)?;
-    let Some(best) = best_epoch.checked_sub(1).and_then(|i| history.get(i)) else {
-        return Err("its history is damaged".into());
-    };
-    let log = Log { best_epoch, best_loss: best.validation_loss, history };
-    Ok(Standing { weights, best_weights, optimizer, log })
+    Ok(Standing { weights, average, best_weights, optimizer, history })
 }
 
 /// Columns of [`history_rows`].

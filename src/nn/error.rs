@@ -74,15 +74,43 @@ pub enum NnError {
         /// Number of classes.
         n_classes: usize,
     },
-    /// The loss is infinite or not a number.
-    #[error("the loss became {loss} in epoch {epoch}, batch {batch}")]
-    NotFinite {
+    /// The loss is infinite, not a number, or far beyond that of guessing.
+    #[error("the {what} became {loss} in epoch {epoch}, batch {batch}")]
+    Diverged {
+        /// Of the training or the validation images.
+        what: &'static str,
         /// Loss found.
         loss: f64,
         /// Epoch, counted from 1.
         epoch: usize,
         /// Batch, counted from 1.
         batch: usize,
+    },
+    /// A parameter asks for validation images, and there are none.
+    #[error("`{setting}` needs validation images, data set `{dataset}` has none")]
+    NoValidation {
+        /// Parameter.
+        setting: &'static str,
+        /// Data set.
+        dataset: String,
+    },
+    /// The network to start from differs in more than its number of classes.
+    #[error("`{parameter}` is {found} in the network to start from, this one needs {expected}")]
+    OtherLayer {
+        /// Layer and which of its weights.
+        parameter: String,
+        /// Shape there.
+        found: String,
+        /// Shape here.
+        expected: String,
+    },
+    /// Images of another height, width or number of channels than the network reads.
+    #[error("images of {found}, the network was trained for {expected}")]
+    ImageShape {
+        /// Shape of the images.
+        found: String,
+        /// Shape that the network reads.
+        expected: String,
     },
     /// The network has no such layer.
     #[error("architecture `{architecture}` has no layer `{layer}`")]
@@ -134,6 +162,15 @@ pub enum NnError {
         /// Why.
         source: TensorFileError,
     },
+    /// The device of an engine cannot be used.
+    #[error("no CUDA device: {source}")]
+    Device {
+        /// Why.
+        source: candle_core::Error,
+    },
+    /// candle could not run an operation: a broken contract inside this room, or a full GPU.
+    #[error("candle: {0}")]
+    Candle(#[from] candle_core::Error),
     /// The user asked to stop; the last epoch's checkpoint is kept.
     #[error("interrupted")]
     Interrupted,
@@ -157,14 +194,38 @@ impl NnError {
             NnError::BatchTooLarge { n_images, .. } => {
                 Some(format!("set `batch_size` to at most {n_images}"))
             }
+            NnError::Diverged { epoch, .. } => {
+                let kept = match epoch - 1 {
+                    0 => String::new(),
+                    good => format!("; the checkpoint of epoch {good} is kept"),
+                };
+                Some(format!(
+                    "lower `learning_rate`, set `clip_norm` or begin with `warmup_epochs`{kept}"
+                ))
+            }
+            NnError::NoValidation { .. } => {
+                Some("hold images out: `validation = 0.1` in the `dataset` stage".into())
+            }
+            NnError::OtherLayer { .. } => Some(
+                "start from a network of the same architecture and image shape; only the number \
+                 of classes may differ"
+                    .into(),
+            ),
+            NnError::ImageShape { .. } => {
+                Some("name the data set that the network was trained on, or one like it".into())
+            }
             NnError::MembersDiffer { .. } => {
                 Some("average networks that were trained on the same data".into())
             }
             NnError::Augment(error) => error.hint(),
-            NnError::NotFinite { .. } => Some("lower `learning_rate`".into()),
             NnError::Weights { .. } | NnError::TensorFile(_) => {
                 Some("train the network again".into())
             }
+            NnError::Device { .. } => Some(
+                "build with `cargo build --release --features cuda` and run where there is an \
+                 NVIDIA GPU, or leave `--device cuda` and `engine = \"candle_cuda\"` out"
+                    .into(),
+            ),
             NnError::Checkpoint { .. } => {
                 Some("check free space and permissions of the directory".into())
             }

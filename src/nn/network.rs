@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::architecture::Architecture;
 use super::augmentation::{Augmentation, Changed};
+use super::candle::Candle;
 use super::error::NnError;
 use super::ops::{Buffers, softmax};
-use super::plan::{Fusion, PixelScale, Plan};
+use super::params::Engine;
+use super::plan::{Fusion, Parameter, PixelScale, Plan};
 use super::tape::{self, Weights};
 use crate::data::{ImageShape, TensorFile};
 use crate::kernels::Cpu;
@@ -73,12 +75,49 @@ impl Network {
         trained.map(|parameter| parameter.n_values()).sum()
     }
 
+    /// Parameters and their values.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = (&Parameter, &[f32])> {
+        self.plan.parameters.iter().zip(self.weights.iter().map(Vec::as_slice))
+    }
+
+    /// Checks that the network can read images of this shape.
+    ///
+    /// # Errors
+    /// [`NnError::ImageShape`] for another height, width or number of channels.
+    pub fn check_images(&self, found: ImageShape) -> Result<(), NnError> {
+        if found == self.shape {
+            return Ok(());
+        }
+        let text = |shape: ImageShape| {
+            format!("{}x{} pixels in {} channels", shape.height, shape.width, shape.channels)
+        };
+        Err(NnError::ImageShape { found: text(found), expected: text(self.shape) })
+    }
+
     /// Scores before the softmax, `[n_images, n_classes]`, of images `[n_images, n_pixels]`.
     ///
     /// # Errors
     /// [`NnError::PixelCount`] for images of another size.
     pub fn logits(&self, pixels: ArrayView2<'_, u8>) -> Result<Array2<f32>, NnError> {
         self.run(&self.plan, self.plan.steps.len(), pixels)
+    }
+
+    /// As [`Network::logits`], computed by another engine.
+    ///
+    /// # Errors
+    /// As there; [`NnError::Device`].
+    pub fn logits_by(
+        &self,
+        engine: Engine,
+        pixels: ArrayView2<'_, u8>,
+    ) -> Result<Array2<f32>, NnError> {
+        if engine == Engine::Native {
+            return self.logits(pixels);
+        }
+        let candle = Candle::new(engine, &self.architecture, &self.plan, self.shape)?;
+        self.run_by(&self.plan, self.n_classes, pixels, |x, _, _| {
+            Ok(candle.scores(&self.weights, &x)?)
+        })
     }
 
     /// Probabilities of the classes, `[n_images, n_classes]`.
@@ -121,14 +160,26 @@ impl Network {
         value: usize,
         pixels: ArrayView2<'_, u8>,
     ) -> Result<Array2<f32>, NnError> {
+        let n_values = plan.n_values(value);
+        self.run_by(plan, n_values, pixels, |x, n, buffers| {
+            Ok(rayon::scope(|_| tape::infer(plan, value, &self.weights, x, n, buffers)))
+        })
+    }
+
+    /// Calls `compute` for chunks of scaled images with their number, and gathers what it gives.
+    fn run_by(
+        &self,
+        plan: &Plan,
+        n_values: usize,
+        pixels: ArrayView2<'_, u8>,
+        compute: impl Fn(Vec<f32>, usize, &Buffers) -> Result<Vec<f32>, NnError>,
+    ) -> Result<Array2<f32>, NnError> {
         let rows: Vec<usize> = (0..pixels.nrows()).collect();
         let buffers = Buffers::default();
-        let n_values = plan.n_values(value);
         let mut out: Vec<f32> = Vec::with_capacity(pixels.nrows() * n_values);
         for rows in rows.chunks(N_IMAGES_PER_CHUNK) {
             let x = images(pixels, rows, self.shape.n_pixels(), plan.pixels, None, &buffers)?;
-            let n = rows.len();
-            let y = rayon::scope(|_| tape::infer(plan, value, &self.weights, x, n, &buffers));
+            let y = compute(x, rows.len(), &buffers)?;
             out.extend_from_slice(&y);
             buffers.keep_floats(y);
         }

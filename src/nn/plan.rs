@@ -103,6 +103,8 @@ pub struct Norm {
     pub parameter: usize,
     pub momentum: f64,
     pub eps: f64,
+    /// Normalises by the running statistics while training too, and leaves them as they are.
+    pub is_frozen: bool,
 }
 
 /// Numbers of a layer: name, shape, how they start and whether gradients move them.
@@ -386,7 +388,7 @@ impl Planner {
             is_trained,
             penalty: Penalty::default(),
         }));
-        Norm { parameter, momentum, eps }
+        Norm { parameter, momentum, eps, is_frozen: false }
     }
 }
 

@@ -115,6 +115,7 @@ impl Run<'_> {
             weight: &self.weights[norm.parameter],
             bias: &self.weights[norm.parameter + 1],
             eps: norm.eps,
+            is_frozen: norm.is_frozen,
             relu,
             buffers: self.buffers,
         }
@@ -169,8 +170,8 @@ impl Run<'_> {
             }
             Operation::BatchNorm { norm, n_channels, relu } => {
                 let statistics = match self.moment {
-                    Some(_) => Statistics::of(x, n_channels),
-                    None => self.running_statistics(norm),
+                    Some(_) if !norm.is_frozen => Statistics::of(x, n_channels),
+                    _ => self.running_statistics(norm),
                 };
                 let y = self.batch_norm(norm, relu).forward(x, &statistics);
                 (y, Saved::Statistics(statistics))
@@ -204,6 +205,7 @@ impl Run<'_> {
         for (step, saved) in self.plan.steps.iter().zip(saved) {
             if let (Operation::BatchNorm { norm, n_channels, .. }, Saved::Statistics(batch)) =
                 (step.operation, saved)
+                && !norm.is_frozen
             {
                 let at = norm.parameter + 2;
                 let running = [self.weights[at].as_slice(), self.weights[at + 1].as_slice()];

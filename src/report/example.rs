@@ -150,6 +150,7 @@ pub(crate) fn run_output() -> RunOutput {
             seed_comparisons: Vec::new(),
         },
         title: "Made-up example for tests".to_owned(),
+        started: 1_767_323_045.0,
         networks: vec![network("a1", 10, &mut rng), network("a3", 14, &mut rng)],
         samples: (0..30).map(|image| picture(image, image / 3, None)).collect(),
         axes: vec![axes("pca", 12), axes("fisher", 3)],
@@ -326,7 +327,7 @@ fn network(id: &str, n_epochs: usize, rng: &mut Rng) -> NetworkCard {
                 train_accuracy: 0.95 - 0.17 / progress.powf(0.7),
                 validation_loss: Some(loss + 0.02 + 0.006 * (progress - 4.0).max(0.0) + noise),
                 validation_accuracy: Some(0.925 - 0.11 / progress - 0.3 * noise),
-                learning_rate: 0.001,
+                learning_rate: if n_epochs > 10 { 0.001 / progress } else { 0.001 },
                 seconds: 2.7,
             }
         })

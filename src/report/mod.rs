@@ -11,6 +11,7 @@ mod run_dir;
 mod search;
 mod seeds;
 mod tables;
+mod tensorboard;
 
 pub use bench::{
     BENCH_SCHEMA, BenchCell, BenchCurve, BenchDataset, BenchForecast, BenchResults, CellStatus,

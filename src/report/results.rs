@@ -259,6 +259,8 @@ pub struct RunOutput {
     pub results: Results,
     /// Title of the pipeline for people.
     pub title: String,
+    /// When the run began, seconds after 1970.
+    pub started: f64,
     /// Networks with their histories.
     pub networks: Vec<NetworkCard>,
     /// A few training images of each class.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! reports/NAME/RUN/           report.html  results.json  results.csv  run.toml
+//!                             tensorboard/STAGE/events.out.tfevents.SECONDS.pipeline
 //! reports/bench_LEARNER/RUN/  bench.html  bench.json  bench.csv
 //! reports/NAME/latest         -> RUN (a symbolic link, or a text file where there are none)
 //! ```
@@ -12,13 +13,14 @@ use std::path::{Path, PathBuf};
 
 use super::{
     BenchResults, ReportError, Results, RunOutput, SCHEMA, bench_csv, bench_page, page, tables,
+    tensorboard,
 };
 
 /// Name of the pointer to the newest run.
 const LATEST: &str = "latest";
 
-/// Writes `report.html`, `results.json`, `results.csv` and `run.toml` as the new directory `dir`
-/// and points `latest` beside it there.
+/// Writes `report.html`, `results.json`, `results.csv`, `run.toml` and an event file for every
+/// network as the new directory `dir` and points `latest` beside it there.
 ///
 /// The files are made in a hidden sibling directory that is renamed once they are on the disk:
 /// readers see a whole run or none, and a failure leaves nothing behind.
@@ -28,15 +30,22 @@ pub fn write_run(dir: &Path, output: &RunOutput) -> Result<(), ReportError> {
     json.push('\n');
     let csv = tables::csv(&[&output.results])?;
     let html = page(output);
-    write_whole(
-        dir,
-        &[
-            ("report.html", html.as_bytes()),
-            ("results.json", json.as_bytes()),
-            ("results.csv", csv.as_bytes()),
-            ("run.toml", output.run_toml.as_bytes()),
-        ],
-    )?;
+    let events = output.networks.iter().filter(|network| !network.history.is_empty());
+    let events: Vec<(String, Vec<u8>)> = events
+        .map(|network| {
+            let name = tensorboard::file_name(output.started);
+            let path = format!("tensorboard/{}/{name}", network.id);
+            (path, tensorboard::events(network, output.started))
+        })
+        .collect();
+    let mut files = vec![
+        ("report.html", html.as_bytes()),
+        ("results.json", json.as_bytes()),
+        ("results.csv", csv.as_bytes()),
+        ("run.toml", output.run_toml.as_bytes()),
+    ];
+    files.extend(events.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())));
+    write_whole(dir, &files)?;
     let (parent, name) = split(dir)?;
     point_latest(parent, name)
 }
@@ -125,7 +134,7 @@ pub fn read_results(run_dir: &Path) -> Result<Results, ReportError> {
     }
 }
 
-/// Makes the directory `dir` with these files, or nothing.
+/// Makes the directory `dir` with these files, which may be in directories of their own, or nothing.
 fn write_whole(dir: &Path, files: &[(&str, &[u8])]) -> Result<(), ReportError> {
     let (parent, name) = split(dir)?;
     let failed = |path: &Path, source| ReportError::Write { path: path.to_owned(), source };
@@ -144,7 +153,9 @@ fn write_whole(dir: &Path, files: &[(&str, &[u8])]) -> Result<(), ReportError> {
     fs::create_dir(&staged).map_err(|source| failed(dir, source))?;
     for (file_name, content) in files {
         let write = || -> io::Result<()> {
-            let mut file = File::create(staged.join(file_name))?;
+            let path = staged.join(file_name);
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            let mut file = File::create(path)?;
             file.write_all(content)?;
             file.sync_all()
         };
@@ -232,7 +243,12 @@ mod tests {
         }
         assert_eq!(entries(&pipeline), ["20260102T030405Z", "20260102T030406Z", "latest"]);
         let run = latest_run(&pipeline).unwrap();
-        assert_eq!(entries(&run), ["report.html", "results.csv", "results.json", "run.toml"]);
+        let expected = ["report.html", "results.csv", "results.json", "run.toml", "tensorboard"];
+        assert_eq!(entries(&run), expected);
+        for network in &output.networks {
+            let events = run.join("tensorboard").join(&network.id);
+            assert_eq!(entries(&events), ["events.out.tfevents.1767323045.pipeline"]);
+        }
         let read = read_results(&run).unwrap();
         assert_eq!(read.comparisons.len(), output.results.comparisons.len());
         for (found, expected) in read.models.iter().zip(&output.results.models) {
@@ -257,9 +273,9 @@ mod tests {
     fn failure_half_way_leaves_nothing() {
         let place = tempfile::tempdir().unwrap();
         let dir = place.path().join("run");
-        let files: [(&str, &[u8]); 2] = [("a", b"fine"), ("no/such/place", b"fails")];
+        let files: [(&str, &[u8]); 2] = [("a", b"fine"), ("a/is/a/file", b"fails")];
         let error = write_whole(&dir, &files).unwrap_err();
-        assert!(error.to_string().contains("no/such/place"), "{error}");
+        assert!(error.to_string().contains("a/is/a/file"), "{error}");
         assert!(error.hint().is_some());
         assert_eq!(entries(place.path()), [""; 0]);
     }

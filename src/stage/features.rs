@@ -58,6 +58,7 @@ impl Stage for FeaturesStage {
     fn run(&self, inputs: &Inputs, _: &Context) -> Result<Output, StageError> {
         let trained = inputs.one("network").artifact.network();
         let data = inputs.one("data").artifact.dataset();
+        trained.network.check_images(data.train.shape)?;
         let output = |pixels| trained.network.layer_output(pixels, &self.layer);
         let (train, train_cost) = measure(|| output(data.train.pixels.view()));
         let (test, test_cost) = measure(|| output(data.test.pixels.view()));

@@ -77,6 +77,11 @@ pub enum Accepts {
         /// Least value.
         min: i64,
     },
+    /// One of some words, or a list of one or more different texts.
+    WordOrTexts {
+        /// Allowed words.
+        words: &'static [&'static str],
+    },
     /// One of these words.
     Choice(&'static [&'static str]),
     /// One of the words that the function lists (such as the shipped architectures).

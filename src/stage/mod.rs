@@ -53,6 +53,7 @@ pub use artifact::{
     TrainedNetwork,
 };
 pub use augment::TRANSFORMS;
+pub use cnn::{CNN, training_recipe};
 pub use evaluate::{EvaluatedModel, EvaluatedNetwork, Evaluation};
 pub use field::{Accepts, Condition, Field};
 pub use forecast::{Forecast, Foreseen, PastRun};
@@ -72,7 +73,7 @@ pub static KINDS: &[&Kind] = &[
     &subset::SUBSET,
     &split::SPLIT,
     &augment::AUGMENT,
-    &cnn::CNN,
+    &CNN,
     &ensemble::ENSEMBLE,
     &features::FEATURES,
     &hog::HOG,

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("engine", &["config", "cache", "stage", "data", "meter", "nearest", "progress"]),
-    ("bench", &["stage", "learn", "report", "metrics", "data", "meter", "progress"]),
+    ("bench", &["stage", "learn", "nn", "report", "metrics", "data", "meter", "progress"]),
     ("config", &["stage", "nearest"]),
     ("cache", &["stage", "nearest", "progress"]),
     ("stage", &["learn", "nn", "data", "metrics", "report", "nearest", "progress"]),

@@ -95,6 +95,25 @@ fn neighbours_and_forests_are_compared_like_support_vector_machines() {
 }
 
 #[test]
+fn networks_are_trained_for_an_epoch_by_our_kernels_and_by_candle() {
+    let project = Project::empty();
+    let small = ["--dataset", "garments-small", "--sizes", "200,400", "--repeats", "1"];
+    let chosen = ["bench", "cnn", "--architectures", "a4", "--batch-size", "40"];
+    project.run(&[&chosen[..], &small].concat()).ok();
+    let results = read_json(&project.path("reports/bench_cnn/latest/bench.json"));
+    let cells = results["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 2 * 2, "two sizes by two engines");
+    for pair in cells.chunks(2) {
+        assert_eq!((&pair[0]["engine"], &pair[1]["engine"]), (&"native".into(), &"candle".into()));
+        // The same weights but for rounding: of 500 test images few are labelled otherwise.
+        let accuracy = |cell: &Value| cell["measured"]["accuracy"].as_f64().unwrap();
+        assert!((accuracy(&pair[0]) - accuracy(&pair[1])).abs() < 0.02, "{pair:?}");
+    }
+    project.run(&["bench", "cnn", "--architectures", "c11"]).fails(2, &["c11", "`c1`"]);
+    project.run(&["bench", "cnn", "--batch-size", "0"]).fails(2, &["0"]);
+}
+
+#[test]
 fn wrong_arguments_are_refused_with_what_to_do_before_anything_runs() {
     let project = Project::empty();
     for (args, fragments) in [

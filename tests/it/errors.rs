@@ -300,3 +300,13 @@ fn a_run_that_does_not_exist_is_a_wrong_command_line() {
     let project = Project::small();
     project.run(&["compare", "nothing"]).fails(USAGE, &["nothing"]);
 }
+
+#[test]
+#[cfg(not(feature = "cuda"))]
+fn a_gpu_is_refused_by_a_build_without_one() {
+    let project = Project::small();
+    project
+        .run(&["run", "./small.toml", "--device", "cuda"])
+        .fails(1, &["CUDA", "--features cuda"]);
+    project.run(&["run", "./small.toml", "--device", "tpu"]).fails(2, &["tpu", "cuda"]);
+}

@@ -15,3 +15,4 @@ mod real_data;
 mod run;
 mod search;
 mod seeds;
+mod training;

@@ -25,6 +25,8 @@ pub(super) struct SvmArgs {
     #[arg(long, default_value_t = 10.0, value_parser = positive)]
     pub c: f64,
     #[command(flatten)]
+    pub libraries: Libraries,
+    #[command(flatten)]
     pub common: Common,
 }
 
@@ -42,6 +44,8 @@ pub(super) struct KnnArgs {
     #[arg(short, long, value_name = "K", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub k: u32,
+    #[command(flatten)]
+    pub libraries: Libraries,
     #[command(flatten)]
     pub common: Common,
 }
@@ -61,18 +65,47 @@ pub(super) struct ForestArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub trees: u32,
     #[command(flatten)]
+    pub libraries: Libraries,
+    #[command(flatten)]
     pub common: Common,
 }
 
-/// What the bench of any learner takes.
+/// Arguments of `bench cnn`.
 #[derive(clap::Args)]
-pub(super) struct Common {
+#[command(after_help = "Examples:\n  \
+    pipeline bench cnn\n  \
+    pipeline bench cnn --architectures c1,d2 --sizes 2000,4000 --batch-size 128\n  \
+    pipeline bench cnn --engines native --sizes 60000 --json")]
+pub(super) struct CnnArgs {
+    /// Networks, each trained for one epoch.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', default_values = ["b1", "c1"])]
+    #[arg(value_parser = architecture)]
+    pub architectures: Vec<String>,
+    /// Images per step of the optimiser.
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch_size: u32,
+    /// Engines.
+    #[arg(long, value_delimiter = ',', value_enum, default_values = ["native", "candle"])]
+    pub engines: Vec<NetworkEngine>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Engines of the classical learners.
+#[derive(clap::Args)]
+pub(super) struct Libraries {
     /// Engines [default: native, linfa if it has the learner, and the peers if a Python is named].
     #[arg(long, value_delimiter = ',', value_enum)]
     engines: Option<Vec<Engine>>,
     /// Python that has scikit-learn, and scikit-learn-intelex for the engine of that name.
     #[arg(long, value_name = "PATH")]
     pub peer_python: Option<PathBuf>,
+}
+
+/// What the bench of any learner takes.
+#[derive(clap::Args)]
+pub(super) struct Common {
     /// Numbers of training images [default: 1000,2000,5000,10000,20000,60000 as far as they go].
     #[arg(long, value_delimiter = ',', value_name = "N,…")]
     sizes: Option<Vec<usize>>,
@@ -134,6 +167,13 @@ pub(super) enum Engine {
     ScikitLearnIntelex,
 }
 
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(super) enum NetworkEngine {
+    Native,
+    Candle,
+    CandleCuda,
+}
+
 /// Sizes of a data set that has as many images as Fashion-MNIST.
 const SIZES: [usize; 6] = [1_000, 2_000, 5_000, 10_000, 20_000, 60_000];
 
@@ -144,7 +184,11 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-impl Common {
+fn architecture(name: &str) -> Result<String, String> {
+    bench::check_architecture(name).map(|()| name.to_owned())
+}
+
+impl Libraries {
     /// The engines asked for, or all that can be had.
     pub fn engines(&self, learner: &BenchLearner) -> anyhow::Result<Vec<Engine>> {
         let mut engines: Vec<Engine> = Vec::new();
@@ -174,7 +218,9 @@ impl Common {
         }
         Ok(engines)
     }
+}
 
+impl Common {
     /// The data set; a name that does not exist is a wrong command line.
     pub fn load(&self, terminal: &Terminal) -> anyhow::Result<Dataset> {
         if let Err(error) = data::registry::check_name(&self.dataset) {

@@ -20,7 +20,7 @@ use crate::bench::{
 };
 use crate::cache::Store;
 use crate::report::{self, BENCH_SCHEMA, BenchResults, EngineCard};
-use args::{Common, Engine, ForestArgs, KnnArgs, SvmArgs, word};
+use args::{CnnArgs, Common, Engine, ForestArgs, KnnArgs, Libraries, NetworkEngine, SvmArgs, word};
 
 /// Arguments of `bench`.
 #[derive(clap::Args)]
@@ -37,6 +37,8 @@ enum Learner {
     Knn(KnnArgs),
     /// Random forests: native, scikit-learn, scikit-learn-intelex.
     Forest(ForestArgs),
+    /// Neural networks, one epoch: native, candle.
+    Cnn(CnnArgs),
 }
 
 /// Times engines, writes the run directory, prints the tables.
@@ -44,29 +46,49 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     match &args.learner {
         Learner::Svm(args) => {
             let fixed = Map::from_iter([("c".to_owned(), json!(args.c))]);
-            run_learner(&SVM, &args.kernels, fixed, &args.common)
+            run_learner(&SVM, &args.kernels, fixed, &args.libraries, &args.common)
         }
         Learner::Knn(args) => {
             let fixed = Map::from_iter([("n_neighbors".to_owned(), json!(args.k))]);
-            run_learner(&KNN, &args.metrics, fixed, &args.common)
+            run_learner(&KNN, &args.metrics, fixed, &args.libraries, &args.common)
         }
         Learner::Forest(args) => {
             let fixed = Map::from_iter([("n_estimators".to_owned(), json!(args.trees))]);
-            run_learner(&FOREST, &args.criteria, fixed, &args.common)
+            run_learner(&FOREST, &args.criteria, fixed, &args.libraries, &args.common)
+        }
+        Learner::Cnn(args) => run_networks(args),
+    }
+}
+
+fn run_networks(args: &CnnArgs) -> anyhow::Result<()> {
+    let session = Session::start(&args.common, bench::NETWORKS)?;
+    let mut engines: Vec<bench::NetworkEngine> = Vec::new();
+    for engine in &args.engines {
+        let engine = match engine {
+            NetworkEngine::Native => bench::NetworkEngine::Native,
+            NetworkEngine::Candle => bench::NetworkEngine::Candle,
+            NetworkEngine::CandleCuda => bench::NetworkEngine::CandleCuda,
+        };
+        if !engines.contains(&engine) {
+            engines.push(engine);
         }
     }
+    let fixed = Map::from_iter([("batch_size".to_owned(), json!(args.batch_size))]);
+    let seed = args.common.seed;
+    session.run(bench::networks(&args.architectures, &fixed, &engines, &session.data, seed))
 }
 
 fn run_learner(
     learner: &'static BenchLearner,
     variants: &[impl ValueEnum],
     fixed: Map<String, Value>,
+    libraries: &Libraries,
     common: &Common,
 ) -> anyhow::Result<()> {
-    let engines = common.engines(learner)?;
+    let engines = libraries.engines(learner)?;
     let session = Session::start(common, learner.name)?;
-    let libraries: Vec<_> = engines.iter().filter_map(|engine| engine.library()).collect();
-    let python = session.python(common.peer_python.as_deref(), &libraries)?;
+    let asked: Vec<_> = engines.iter().filter_map(|engine| engine.library()).collect();
+    let python = session.python(libraries.peer_python.as_deref(), &asked)?;
     let engines = engines.iter().filter_map(|engine| match engine {
         Engine::Native => Some(bench::Engine::Native),
         Engine::Linfa => Some(bench::Engine::Linfa),

@@ -5,10 +5,12 @@ use super::per_level;
 /// Constants of one Adam step (Kingma & Ba, 2015, in PyTorch's order of operations).
 #[derive(Clone, Copy, Debug)]
 pub struct AdamStep {
-    /// First-moment decay.
-    pub beta1: f32,
+    /// `1 - beta1`, rounded once: of 0.999, `1.0 - beta` in `f32` is off by 5e-5.
+    pub share1: f32,
     /// Second-moment decay.
     pub beta2: f32,
+    /// `1 - beta2`, rounded once.
+    pub share2: f32,
     /// Added to the denominator.
     pub eps: f32,
     /// Learning rate over the first bias correction, `lr / (1 - beta1^t)`.
@@ -29,8 +31,8 @@ per_level! {
         for i in 0..n {
             let weight = weights[i] * step.shrink;
             let g = grad[i] + step.l2 * weight;
-            m[i] += (1.0 - step.beta1) * (g - m[i]);
-            v[i] = step.beta2 * v[i] + (1.0 - step.beta2) * (g * g);
+            m[i] += step.share1 * (g - m[i]);
+            v[i] = step.beta2 * v[i] + step.share2 * (g * g);
             let denominator = v[i].sqrt() / step.root_correction2 + step.eps;
             weights[i] = weight - step.step_size * (m[i] / denominator);
         }
@@ -46,6 +48,8 @@ pub struct SgdStep {
     pub momentum: f32,
     /// Added to the gradient, times the weight.
     pub l2: f32,
+    /// Steps along the gradient and the new velocity, not along the velocity alone.
+    pub nesterov: bool,
 }
 
 per_level! {
@@ -56,7 +60,9 @@ per_level! {
         for i in 0..n {
             let g = grad[i] + step.l2 * weights[i];
             velocity[i] = step.momentum * velocity[i] + g;
-            weights[i] -= step.learning_rate * velocity[i];
+            let direction =
+                if step.nesterov { g + step.momentum * velocity[i] } else { velocity[i] };
+            weights[i] -= step.learning_rate * direction;
         }
     }
 }
@@ -75,8 +81,9 @@ mod tests {
                 let grad: Vec<f32> = (0..n).map(|i| at(i, 5.0)).collect();
                 let (mut m, mut v) = (vec![0.1; n], vec![0.2; n]);
                 let step = AdamStep {
-                    beta1: 0.9,
+                    share1: 0.1,
                     beta2: 0.999,
+                    share2: 1e-3,
                     eps: 1e-8,
                     step_size: 1e-2,
                     root_correction2: 0.3,
@@ -84,8 +91,10 @@ mod tests {
                     shrink: 0.999,
                 };
                 adam(level, step, &mut weights, &grad, &mut m, &mut v);
-                let step = SgdStep { learning_rate: 0.1, momentum: 0.9, l2: 1e-3 };
-                sgd(level, step, &mut weights, &grad, &mut m);
+                for nesterov in [false, true] {
+                    let step = SgdStep { learning_rate: 0.1, momentum: 0.9, l2: 1e-3, nesterov };
+                    sgd(level, step, &mut weights, &grad, &mut m);
+                }
                 (weights, m, v)
             };
             let expected = run(Cpu::SCALAR);

@@ -100,8 +100,9 @@ pub(super) fn train(
             let decay = |beta: f64| 1.0 - beta.powi(n_steps);
             let root_correction2 = decay(BETA2).sqrt();
             let step = AdamStep {
-                beta1: BETA1 as f32,
+                share1: 1.0 - BETA1 as f32,
                 beta2: BETA2 as f32,
+                share2: 1.0 - BETA2 as f32,
                 // scikit-learn adds it before the second moment's correction.
                 eps: (EPS / root_correction2) as f32,
                 step_size: (params.learning_rate / decay(BETA1)) as f32,

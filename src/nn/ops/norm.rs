@@ -26,6 +26,8 @@ pub struct BatchNorm<'a> {
     pub weight: &'a [f32],
     pub bias: &'a [f32],
     pub eps: f64,
+    /// Statistics do not follow the rows: nothing flows back through them.
+    pub is_frozen: bool,
     pub relu: bool,
     pub buffers: &'a Buffers,
 }
@@ -143,8 +145,9 @@ impl BatchNorm<'_> {
         let per_channel = |value: &dyn Fn(usize) -> f64| -> Vec<f32> {
             (0..n_channels).map(|channel| value(channel) as f32).collect()
         };
-        let mean_gradient = per_channel(&|i| sums[i].0 / n);
-        let slope = per_channel(&|i| sums[i].1 / n * f64::from(inverse[i]).powi(2));
+        let share = if self.is_frozen { 0.0 } else { 1.0 / n };
+        let mean_gradient = per_channel(&|i| sums[i].0 * share);
+        let slope = per_channel(&|i| sums[i].1 * share * f64::from(inverse[i]).powi(2));
         let rows = needs_input_grad.then(|| {
             let map = GradientMap { forward, mean, mean_gradient: &mean_gradient, slope: &slope };
             let size = N_ROWS_PER_CHUNK * n_channels;

@@ -193,6 +193,7 @@ fn batch_norm_gives_the_mean_and_deviation_it_was_told() {
         weight: &[2.0, 3.0],
         bias: &[1.0, -1.0],
         eps: 1e-5,
+        is_frozen: false,
         relu: false,
         buffers: &buffers,
     };
@@ -202,6 +203,27 @@ fn batch_norm_gives_the_mean_and_deviation_it_was_told() {
     }
     for (found, expected) in out.variance.iter().zip([4.0, 9.0]) {
         assert!((found / expected - 1.0).abs() < 1e-3, "{found}");
+    }
+}
+
+#[test]
+fn nothing_flows_back_through_frozen_statistics() {
+    let buffers = Buffers::default();
+    let (rows, grad) = (draw(40, "rows"), draw(40, "grad"));
+    let statistics = norm::Statistics { mean: vec![0.1, -0.2], variance: vec![3.0, 0.5] };
+    let (weight, bias, eps) = ([2.0, -3.0], [1.0, -1.0], 1.0);
+    let layer = norm::BatchNorm {
+        weight: &weight,
+        bias: &bias,
+        eps,
+        is_frozen: true,
+        relu: false,
+        buffers: &buffers,
+    };
+    let found = layer.backward(&rows, &statistics, &grad, true).rows.unwrap();
+    for (i, (found, grad)) in found.iter().zip(&grad).enumerate() {
+        let slope = weight[i % 2] / (statistics.variance[i % 2] + 1.0).sqrt();
+        assert!((found - slope * grad).abs() < 1e-6, "{i}: {found}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Loss and accuracy of a network over its epochs.
+//! Loss, accuracy and learning rate of a network over its epochs.
 
 use maud::{Markup, html};
 
@@ -10,9 +10,9 @@ const WIDTH: f64 = 470.0;
 const HEIGHT: f64 = 250.0;
 
 /// One value of an epoch; absent where it was not measured.
-type Pick = fn(&EpochRecord) -> Option<f64>;
+type Pick<'a> = &'a dyn Fn(&EpochRecord) -> Option<f64>;
 
-/// Two panels per network.
+/// Two panels per network, and a third if its learning rate changed.
 pub(super) fn figures(networks: &[NetworkCard]) -> Markup {
     html! {
         @for network in networks {
@@ -22,15 +22,20 @@ pub(super) fn figures(networks: &[NetworkCard]) -> Markup {
                     p.note { "No epoch was recorded." }
                 } @else {
                     div.pair {
-                        (panel(network, "loss", |epoch| Some(epoch.train_loss), |epoch| epoch.validation_loss))
+                        (panel(network, "loss",
+                            &|epoch| Some(epoch.train_loss), &|epoch| epoch.validation_loss))
                         (panel(network, "accuracy, %",
-                            |epoch| Some(100.0 * epoch.train_accuracy),
-                            |epoch| epoch.validation_accuracy.map(|share| 100.0 * share)))
+                            &|epoch| Some(100.0 * epoch.train_accuracy),
+                            &|epoch| epoch.validation_accuracy.map(|share| 100.0 * share)))
+                        (learning_rate(network))
                     }
                     p.legend {
                         span { span.swatch.train {} " training" }
                         @if network.history.iter().any(|epoch| epoch.validation_loss.is_some()) {
                             span { span.swatch.validation {} " validation" }
+                        }
+                        @if let Some(rate) = constant_rate(network) {
+                            span { "learning rate " (rate) }
                         }
                         span { span.dash {} " epoch " (network.best_epoch) ", whose weights were kept" }
                     }
@@ -38,6 +43,28 @@ pub(super) fn figures(networks: &[NetworkCard]) -> Markup {
             }
         }
     }
+}
+
+/// The one learning rate of all epochs.
+fn constant_rate(network: &NetworkCard) -> Option<f64> {
+    let rate = network.history.first()?.learning_rate;
+    network.history.iter().all(|epoch| epoch.learning_rate == rate).then_some(rate)
+}
+
+/// Learning rates in a power of ten of theirs; nothing if it is always the same.
+fn learning_rate(network: &NetworkCard) -> Markup {
+    let greatest = network.history.iter().map(|epoch| epoch.learning_rate).fold(0.0, f64::max);
+    if constant_rate(network).is_some() || greatest == 0.0 {
+        return html! {};
+    }
+    let exponent = greatest.log10().floor() as i32;
+    let unit = 10f64.powi(exponent);
+    let title = if exponent == 0 {
+        "learning rate".to_owned()
+    } else {
+        format!("learning rate, 1e{exponent}")
+    };
+    panel(network, &title, &|epoch| Some(epoch.learning_rate / unit), &|_| None)
 }
 
 fn panel(network: &NetworkCard, title: &str, train: Pick, validation: Pick) -> Markup {

@@ -136,7 +136,8 @@ pub fn forward(
 }
 
 /// Gradients of whole `images` and of the planes of the kernel, given those of the outputs.
-/// `turned` is [`transform_kernel`] of the kernel with its channels exchanged; `grad_kernel` is
+/// `turned` is [`transform_kernel`] of the kernel with its channels exchanged, read only where
+/// `grad_images` are asked for; `grad_kernel` is
 /// added to if `accumulate`, else replaced; `grad_images` is replaced.
 ///
 /// # Panics
@@ -156,7 +157,6 @@ pub fn backward(
     let n = images.len() / shape.n_in();
     let (n_in, n_out) = (shape.in_channels, shape.out_channels);
     check(shape, images, grad_kernel, scratch, grad);
-    assert_eq!(turned.len(), n_kernel_values(shape), "turned kernel");
     let n_rows = n * n_tiles(shape);
     let (v_plane, w_plane) = (plane(n_rows * n_in), plane(n_rows * n_out));
     let kernel_plane = plane(n_in * n_out);
@@ -191,6 +191,7 @@ pub fn backward(
             return products(level, &to_kernel, (v, v_plane), (w, w_plane), to, points);
         };
         assert_eq!(grad_images.len(), images.len(), "gradient of images");
+        assert_eq!(turned.len(), n_kernel_values(shape), "turned kernel");
         for point in 0..N_POINTS {
             let points = point..point + 1;
             let to = (&mut *grad_kernel, kernel_plane);
