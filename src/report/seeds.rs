@@ -60,9 +60,12 @@ pub struct SeedComparison {
 /// Name of a model's stage without a seed, and the seed that it was made with.
 pub type SplitSeed<'a> = &'a dyn Fn(&str) -> (String, Option<u64>);
 
+/// The models of one stage with their seeds.
+type Copies<'a> = Vec<(Option<u64>, &'a ModelResult)>;
+
 /// Every model over its seeds, in the order of the pipeline file.
 pub fn summarise(models: &[ModelResult], split_seed: SplitSeed) -> Vec<SeedSummary> {
-    let mut groups: Vec<(String, Vec<(Option<u64>, &ModelResult)>)> = Vec::new();
+    let mut groups: Vec<(String, Copies)> = Vec::new();
     for model in models {
         let (base, seed) = split_seed(&model.id);
         match groups.iter_mut().find(|(id, _)| *id == base) {
@@ -70,7 +73,7 @@ pub fn summarise(models: &[ModelResult], split_seed: SplitSeed) -> Vec<SeedSumma
             None => groups.push((base, vec![(seed, model)])),
         }
     }
-    let summary = |(id, copies): (String, Vec<(Option<u64>, &ModelResult)>)| {
+    let summary = |(id, copies): (String, Copies)| {
         let each = |pick: fn(&ModelResult) -> f64| -> Vec<f64> {
             copies.iter().map(|(_, model)| pick(model)).collect()
         };
