@@ -6,6 +6,7 @@
 
 pub mod adam;
 pub mod conv_direct;
+pub mod conv_rows;
 pub mod elementwise;
 pub mod im2col;
 mod lanes;

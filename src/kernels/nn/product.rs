@@ -6,15 +6,20 @@
 
 use super::lanes::Lanes;
 
-/// Shape and strides of `c = a b` or `c += a b`, with `a` `[m, k]`, `b` `[k, n]`, `c` `[m, n]`.
+/// Shape and strides of `c = a b` or `c += a b`, with `a` `[m, runs k]`, `b` `[runs k, n]`, `c` `[m, n]`.
+/// Runs let `a` be the patches of an image where they lie.
 #[derive(Clone, Copy, Debug)]
 pub struct Product {
     /// Rows of `a` and `c`.
     pub m: usize,
     /// Columns of `b` and `c`: a multiple of 16.
     pub n: usize,
-    /// Columns of `a`, rows of `b`.
+    /// Columns of `a` that follow each other by `a_col`.
     pub k: usize,
+    /// Runs of `k` columns; `b` has `runs * k` rows.
+    pub runs: usize,
+    /// Values from one run of columns of `a` to the next.
+    pub a_run: usize,
     /// Values from one row of `a` to the next.
     pub a_row: usize,
     /// Values from one column of `a` to the next.
@@ -74,9 +79,13 @@ unsafe fn columns<V: Lanes, const R: usize, const W: usize>(
             tile::<V, 4, W>(shape, a.add(row * shape.a_row), b, c.add(row * shape.c_row));
             row += 4;
         }
-        while row < shape.m {
-            tile::<V, 1, W>(shape, a.add(row * shape.a_row), b, c.add(row * shape.c_row));
-            row += 1;
+        if row < shape.m {
+            let (a, c) = (a.add(row * shape.a_row), c.add(row * shape.c_row));
+            match shape.m - row {
+                1 => tile::<V, 1, W>(shape, a, b, c),
+                2 => tile::<V, 2, W>(shape, a, b, c),
+                _ => tile::<V, 3, W>(shape, a, b, c),
+            }
         }
     }
 }
@@ -95,16 +104,20 @@ unsafe fn tile<V: Lanes, const R: usize, const W: usize>(
     // SAFETY: the caller's rows and columns, inner indices below `k`.
     unsafe {
         let mut sums = [[V::splat(0.0); W]; R];
-        let (mut a, mut b) = (a, b);
-        for _ in 0..shape.k {
-            let right: [V; W] = std::array::from_fn(|w| V::load(b.add(w * V::N)));
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let left = V::splat(*a.add(r * shape.a_row));
-                for (sum, right) in sums.iter_mut().zip(right) {
-                    *sum = left.mul_add(right, *sum);
+        let mut b = b;
+        for run in 0..shape.runs {
+            let mut a = a.add(run * shape.a_run);
+            for _ in 0..shape.k {
+                let right: [V; W] = std::array::from_fn(|w| V::load(b.add(w * V::N)));
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let left = V::splat(*a.add(r * shape.a_row));
+                    for (sum, right) in sums.iter_mut().zip(right) {
+                        *sum = left.mul_add(right, *sum);
+                    }
                 }
+                // The last step may point past the end, where nothing is read.
+                (a, b) = (a.wrapping_add(shape.a_col), b.wrapping_add(shape.b_row));
             }
-            (a, b) = (a.add(shape.a_col), b.add(shape.b_row));
         }
         for (r, sums) in sums.into_iter().enumerate() {
             for (w, sum) in sums.into_iter().enumerate() {

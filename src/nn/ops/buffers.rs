@@ -18,7 +18,7 @@ struct Shelves {
 }
 
 /// More vectors than this are given back to the system, the oldest first.
-const N_KEPT: usize = 64;
+const N_KEPT: usize = 512;
 /// Vectors of fewer bytes are not kept: the allocator serves them without a page fault.
 const MIN_BYTES: usize = 65_536;
 

@@ -1,8 +1,9 @@
 //! Convolution with bias, and ReLU and 2x2 maximum pooling if they follow.
 //!
-//! Kernels are `[kernel, kernel, in_channels, out_channels]`, as Keras lays them out. Three ways,
+//! Kernels are `[kernel, kernel, in_channels, out_channels]`, as Keras lays them out. Four ways,
 //! by shape: the fused kernel for gray images with pooling, Winograd's filtering for sides of 3
-//! between whole registers of channels, patches times kernel for all others. The backward pass
+//! between whole registers of channels, patches where they lie for whole registers of filters, patches
+//! written out for all others. The backward pass
 //! computes patches and points again rather than keep them.
 
 use std::cell::Cell;
@@ -14,7 +15,7 @@ use crate::kernels::Cpu;
 use crate::kernels::gemm::{Mat, gemm};
 use crate::kernels::nn::conv_direct::{self, DirectShape};
 use crate::kernels::nn::im2col::{ConvShape, col2im_add, im2col};
-use crate::kernels::nn::{elementwise, pool, winograd};
+use crate::kernels::nn::{conv_rows, elementwise, pool, winograd};
 
 /// Fewest and most images that one matrix product of patches covers. Few, so that their patches stay
 /// in a core's second-level cache; more where an image has few positions, because every product
@@ -36,6 +37,7 @@ const MIN_IMAGES_PER_PARTIAL: usize = 8;
 enum Way {
     Direct(DirectShape),
     Winograd,
+    Rows,
     Product,
 }
 
@@ -158,6 +160,17 @@ impl<'a> Conv<'a> {
                             out,
                         );
                     });
+                }),
+                Way::Rows => self.pooled(x, out, winners, |x, out| {
+                    let images = x.chunks_exact(n_in).zip(out.chunks_exact_mut(self.n_full()));
+                    with_scratch(&PATCHES, conv_rows::n_padded(&self.shape), |padded| {
+                        for (image, out) in images {
+                            conv_rows::forward(
+                                self.level, &self.shape, image, kernel, padded, out,
+                            );
+                        }
+                    });
+                    elementwise::add_bias(self.level, out, bias, self.relu);
                 }),
                 Way::Product => self.pooled(x, out, winners, |x, out| {
                     self.forward_by_product(x, kernel, bias, out);
@@ -402,9 +415,21 @@ impl<'a> Conv<'a> {
         let n_rows = full.len() / shape.out_channels;
         let grads = Mat::new(full, n_rows, shape.out_channels);
         elementwise::add_rows(self.level, full, grad_bias);
-        self.with_patches(x, |cols| {
-            gemm(Mat::new(cols, n_rows, shape.n_patch()).t(), grads, grad_weights, true);
-        });
+        if self.way == Way::Rows {
+            let n_full = self.n_full();
+            let images = x.chunks_exact(shape.n_in()).zip(full.chunks_exact(n_full));
+            with_scratch(&PATCHES, conv_rows::n_padded(shape), |padded| {
+                for (image, grad) in images {
+                    conv_rows::kernel_gradient(
+                        self.level, shape, image, grad, padded, grad_weights,
+                    );
+                }
+            });
+        } else {
+            self.with_patches(x, |cols| {
+                gemm(Mat::new(cols, n_rows, shape.n_patch()).t(), grads, grad_weights, true);
+            });
+        }
         let Some(grad_x) = grad_x else { return };
         let n_cols = shape.n_positions() * shape.n_patch();
         with_scratch(&PATCHES, n_rows * shape.n_patch(), |grad_cols| {
@@ -433,6 +458,8 @@ fn way(shape: &ConvShape, pool: bool, needs_input_grad: bool) -> Way {
         Way::Direct(direct)
     } else if winograd::applies(shape) {
         Way::Winograd
+    } else if conv_rows::applies(shape) {
+        Way::Rows
     } else {
         Way::Product
     }
