@@ -31,7 +31,7 @@ pub use error::{ConfigError, Place, Problem};
 pub use overrides::Overrides;
 pub use values::allowed;
 
-use crate::stage::{ArtifactType, Field, Kind, Stage, searched_learner};
+use crate::stage::{Field, Kind, Stage, searched_learner};
 use error::{Origin, Problems};
 use seeds::split_seed;
 
@@ -160,17 +160,18 @@ impl Pipeline {
         )
     }
 
-    /// The seeds that evaluations were made with: none unless there are several.
+    /// The seeds that stages were copied for: none unless a stage has several.
     pub fn seeds(&self) -> Vec<u64> {
-        let evaluations =
-            self.stages.iter().filter(|stage| stage.kind.produces == ArtifactType::Evaluation);
+        let is_copied = |stage: &&StageSpec| {
+            self.stages.iter().any(|other| other.base() == stage.base() && other.id != stage.id)
+        };
         let mut seeds: Vec<u64> = Vec::new();
-        for seed in evaluations.filter_map(StageSpec::own_seed) {
+        for seed in self.stages.iter().filter(is_copied).filter_map(StageSpec::own_seed) {
             if !seeds.contains(&seed) {
                 seeds.push(seed);
             }
         }
-        if seeds.len() > 1 { seeds } else { Vec::new() }
+        seeds
     }
 
     /// The stage of a name.

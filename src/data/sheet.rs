@@ -64,7 +64,7 @@ pub fn contact_sheet(
 /// Changed copies beside each original.
 const N_CHANGED: usize = 7;
 
-/// The images at `rows`, one a line, each with [`N_CHANGED`] copies beside it as `transforms` makes
+/// The images at `rows`, one a line, each with 7 copies beside it as `transforms` makes
 /// them, as a PNG file.
 ///
 /// # Errors

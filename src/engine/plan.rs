@@ -155,9 +155,18 @@ fn plain(value: &Value) -> String {
             Some(float) if float.fract() == 0.0 && float.abs() < 1e15 => format!("{float}"),
             _ => number.to_string(),
         },
-        other => other.to_string(),
+        other => {
+            let text = other.to_string();
+            match text.char_indices().nth(MAX_SHOWN) {
+                Some((end, _)) => format!("{}…", &text[..end]),
+                None => text,
+            }
+        }
     }
 }
+
+/// Characters of a table or list in a reason; the text of a file has thousands.
+const MAX_SHOWN: usize = 80;
 
 /// Artifact that a stage is expected to have after the run.
 enum Expected {

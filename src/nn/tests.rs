@@ -1,6 +1,7 @@
 //! Training as a whole: against PyTorch, interrupted and resumed, on any number of threads.
 
 mod augmentation;
+mod ensemble;
 
 use std::path::Path;
 use std::sync::Mutex;

@@ -60,9 +60,12 @@ pub struct SeedComparison {
 /// Name of a model's stage without a seed, and the seed that it was made with.
 pub type SplitSeed<'a> = &'a dyn Fn(&str) -> (String, Option<u64>);
 
+/// The models of one stage with their seeds.
+type Copies<'a> = Vec<(Option<u64>, &'a ModelResult)>;
+
 /// Every model over its seeds, in the order of the pipeline file.
 pub fn summarise(models: &[ModelResult], split_seed: SplitSeed) -> Vec<SeedSummary> {
-    let mut groups: Vec<(String, Vec<(Option<u64>, &ModelResult)>)> = Vec::new();
+    let mut groups: Vec<(String, Copies)> = Vec::new();
     for model in models {
         let (base, seed) = split_seed(&model.id);
         match groups.iter_mut().find(|(id, _)| *id == base) {
@@ -70,7 +73,7 @@ pub fn summarise(models: &[ModelResult], split_seed: SplitSeed) -> Vec<SeedSumma
             None => groups.push((base, vec![(seed, model)])),
         }
     }
-    let summary = |(id, copies): (String, Vec<(Option<u64>, &ModelResult)>)| {
+    let summary = |(id, copies): (String, Copies)| {
         let each = |pick: fn(&ModelResult) -> f64| -> Vec<f64> {
             copies.iter().map(|(_, model)| pick(model)).collect()
         };
@@ -99,7 +102,12 @@ pub fn compare_over_seeds(
 ) -> Vec<SeedComparison> {
     let mut groups: Vec<([String; 2], Vec<&Comparison>)> = Vec::new();
     for pair in comparisons {
-        let names = [&pair.a, &pair.b].map(|id| split_seed(id).0);
+        let [(a, seed_a), (b, seed_b)] = [&pair.a, &pair.b].map(|id| split_seed(id));
+        let are_of_two_seeds = seed_a.is_some() && seed_b.is_some() && seed_a != seed_b;
+        if a == b || are_of_two_seeds {
+            continue;
+        }
+        let names = [a, b];
         match groups.iter_mut().find(|(of, _)| *of == names) {
             Some((_, pairs)) => pairs.push(pair),
             None => groups.push((names, vec![pair])),
@@ -236,6 +244,12 @@ mod tests {
         assert_eq!(pair.mcnemar_p_value, mcnemar_p_value(60, 300));
         let one = &results.comparisons[..1];
         assert_eq!(compare_over_seeds(one, &split_seed), []);
+        // Where one evaluation has all copies, pairs of two seeds say nothing of two models.
+        let mut mixed = results.comparisons.clone();
+        for (pair, [a, b]) in mixed.iter_mut().zip([["a3@43", "a3@42"], ["x@43", "a3@42"]]) {
+            (pair.a, pair.b) = (a.to_owned(), b.to_owned());
+        }
+        assert_eq!(compare_over_seeds(&mixed, &split_seed), []);
     }
 
     #[test]

@@ -14,4 +14,5 @@ mod project;
 mod real_data;
 mod run;
 mod search;
+mod seeds;
 mod training;

@@ -141,6 +141,12 @@ n_estimators = 2
 learner = "linear_svm"
 params = { c = 0.1 }
 
+[stage.vote]
+kind = "ensemble"
+title = "Net with mirrored images"
+inputs = { networks = ["net"], data = "data" }
+flip_views = true
+
 [stage.evaluation]
 kind = "evaluate"
 
@@ -148,7 +154,7 @@ kind = "evaluate"
 data = "data"
 models = [
     "net", "svm", "svm_pixels", "knn", "clusters", "boosting", "logistic", "perceptron", "mlp",
-    "normal", "nearest_mean", "naive", "tree", "forest", "extra_trees", "adaboost",
+    "normal", "nearest_mean", "naive", "tree", "forest", "extra_trees", "adaboost", "vote",
 ]
 reductions = ["components", "directions"]
 "#;

@@ -81,8 +81,8 @@ pub(super) fn summary(results: &Results) -> Markup {
             }
         }
         p.note {
-            "Fit is the time of this model's own fit; a hybrid also needs its network. Images/s "
-            "goes from pixels to labels, features included. Small figures after the input are its "
+            "Fit is the time of this model's own fit; a hybrid also needs its network, an ensemble "
+            "has no fit but those of its networks. Images/s goes from pixels to labels, features included. Small figures after the input are its "
             "number of features."
             @if is_reported { " Reported is the accuracy published for the same system." }
             @if several {
