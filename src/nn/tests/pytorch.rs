@@ -109,7 +109,7 @@ impl Case {
     fn batch(&self, plan: &Plan) -> Vec<f32> {
         let rows: Vec<usize> = (0..self.labels.len()).collect();
         let n_pixels = self.shape.n_pixels();
-        images(self.pixels.view(), &rows, n_pixels, plan.pixels, &Buffers::default()).unwrap()
+        images(self.pixels.view(), &rows, n_pixels, plan.pixels, None, &Buffers::default()).unwrap()
     }
 
     fn gradients(&self, plan: &Plan, weights: &Weights) -> Gradients {
