@@ -1,7 +1,7 @@
 //! One epoch of a network over the training images of Fashion-MNIST, and its inference over the test images.
 //!
 //! ```text
-//! PIPELINE_DATA=DIR cargo bench --bench nn -- [--architecture NAME] [--batch N]
+//! PIPELINE_DATA=DIR cargo bench --bench nn -- [--architecture NAME] [--batch N] [--precision f32]
 //!     [--images N] [--repeats N] [--threads N]
 //! ```
 //!
@@ -30,6 +30,9 @@ fn main() -> Result<(), Failed> {
     let n_threads = number("--threads", 0)?;
     rayon::ThreadPoolBuilder::new().num_threads(n_threads).build_global()?;
     let architecture = Architecture::named(&value("--architecture").unwrap_or("c1".into()))?;
+    if let Some(other) = value("--precision").filter(|precision| precision != "f32") {
+        return Err(format!("precision `{other}` is not `f32`").into());
+    }
     let (dir, n_images) = (Path::new(&dir), number("--images", 60_000)?);
     let data = Dataset {
         name: "fashion-mnist".into(),
@@ -59,6 +62,7 @@ fn main() -> Result<(), Failed> {
         "architecture": architecture.name(),
         "batch_size": batch_size,
         "n_images": data.train.len(),
+        "precision": "f32",
         "epoch_seconds": epoch,
         "epoch_cpu_seconds": cpu_seconds,
         "images_per_second": inference,

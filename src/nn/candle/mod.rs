@@ -175,7 +175,7 @@ impl<'a> Walk<'a> {
         let (mean, variance) = operations::moments(x)?;
         // The running variance is the unbiased one.
         let n = (x.elem_count() / mean.elem_count()) as f64;
-        let found = [mean.detach(), (variance.detach() * (n / (n - 1.0)))?];
+        let found = [mean.detach(), (variance.detach() * (n / (n.max(2.0) - 1.0)))?];
         for (i, (running, found)) in running.into_iter().zip(found).enumerate() {
             let moved = ((running.detach() * (1.0 - momentum))? + (found * momentum)?)?;
             self.running.push((position + i, moved));
