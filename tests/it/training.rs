@@ -49,7 +49,7 @@ fn project(side: u32, text: &str) -> Project {
         [n, side, side].iter().for_each(|size| images.extend(size.to_be_bytes()));
         images.extend((0..n * side * side).map(|at| {
             let noise = (at * 37 % 97) as u8;
-            if at / (side * side) % 2 == 0 { noise } else { 150 + noise }
+            if (at / (side * side)).is_multiple_of(2) { noise } else { 150 + noise }
         }));
         project.write(&format!("data/{part}-images-idx3-ubyte"), images);
         let mut labels = vec![0, 0, 8, 1];

@@ -390,7 +390,7 @@ fn penalties_are_part_of_the_training_loss_and_of_the_gradient() {
         (loss(&normalised()), loss(&without_penalty()));
     let file = network.to_tensors();
     let (_, kernel) = file.tensors().find(|(name, _)| *name == "dense_1.weight").unwrap();
-    let weights = bytemuck::pod_collect_to_vec::<u8, f32>(&kernel.bytes());
+    let weights = bytemuck::pod_collect_to_vec::<u8, f32>(kernel.bytes());
     let penalty: f64 = weights.iter().map(|w| f64::from(0.01 * w.abs() + 0.1 * w * w)).sum();
     assert!((with - without - penalty).abs() < 1e-6, "{with} {without} {penalty}");
     assert_eq!(validation_with, validation_without);
