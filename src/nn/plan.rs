@@ -36,7 +36,7 @@ pub enum Fusion {
     Off,
     /// What training can compute together.
     Training,
-    /// Batch normalisation too: its running statistics are folded into the kernel before it.
+    /// Pooling behind batch normalisation too, whose running statistics are folded into the kernel.
     Inference,
 }
 
@@ -201,18 +201,6 @@ impl Plan {
         }
         last
     }
-
-    /// Multiplications with one added number each, for one image forward.
-    pub fn n_multiplications(&self) -> usize {
-        let of_step = |step: &Step| match step.operation {
-            Operation::Conv { shape, .. } => {
-                shape.n_positions() * shape.n_patch() * shape.out_channels
-            }
-            Operation::Dense { .. } => step.n_in * step.n_out,
-            _ => 0,
-        };
-        self.steps.iter().map(of_step).sum()
-    }
 }
 
 struct Planner {
@@ -257,13 +245,13 @@ impl Planner {
                 let penalty = Penalty { l1: *l1 as f32, l2: *l2 as f32 };
                 let parameter = self.kernel(&layer.name, weights, shape.n_patch(), *bias, penalty);
                 let mut norm = None;
-                if self.fusion == Fusion::Inference
-                    && let Some((next, momentum, eps)) = rest.batch_norm()
-                {
+                if fuses && let Some((next, momentum, eps)) = rest.batch_norm() {
                     norm = Some(self.norm(next, *filters, momentum, eps));
                 }
                 let relu = fuses && rest.take(&LayerSpec::Relu {});
-                let pool = fuses && rest.take_pool();
+                // In training the normalised values are needed before they are pooled.
+                let may_pool = fuses && (norm.is_none() || self.fusion == Fusion::Inference);
+                let pool = may_pool && rest.take_pool();
                 if pool {
                     let (height, width) = (shape.out_height() / 2, shape.out_width() / 2);
                     shape_out = Flow::Image(ImageShape { height, width, channels: *filters });

@@ -1,6 +1,6 @@
 //! Runs a plan forward, and backward over what was recorded.
 
-use super::ops::conv::{self, Conv, Seen};
+use super::ops::conv::{self, Conv, Seen, Wanted};
 use super::ops::dense::Dense;
 use super::ops::norm::{BatchNorm, Statistics};
 use super::ops::{Buffers, cross_entropy, dropout, elementwise};
@@ -24,6 +24,8 @@ enum Saved {
     /// Winners of a pooling, or which values dropout kept.
     Bytes(Vec<u8>),
     Statistics(Statistics),
+    /// What entered a normalisation behind a convolution, and its statistics.
+    Normalised(Vec<f32>, Statistics),
 }
 
 /// Loss and gradients of one batch.
@@ -129,7 +131,7 @@ impl Run<'_> {
     }
 
     /// Kernel and bias with a batch normalisation after them folded in.
-    fn folded(&self, kernel: &[f32], bias: Option<&[f32]>, norm: Norm) -> (Vec<f32>, Vec<f32>) {
+    fn folded(&self, (kernel, bias): (&[f32], Option<&[f32]>), norm: Norm) -> (Vec<f32>, Vec<f32>) {
         let (scale, shift) = self.batch_norm(norm, false).map(&self.running_statistics(norm));
         let n = scale.len();
         let kernel = kernel.iter().enumerate().map(|(i, weight)| weight * scale[i % n]).collect();
@@ -138,6 +140,29 @@ impl Run<'_> {
             None => shift,
         };
         (kernel, bias)
+    }
+
+    /// A convolution and the normalisation of its outputs, in training: their sums are taken while
+    /// they are in cache.
+    fn conv_and_norm(
+        &self,
+        step: &Step,
+        shape: ConvShape,
+        x: &[f32],
+        kernel: (&[f32], Option<&[f32]>),
+        (norm, relu): (Norm, bool),
+    ) -> (Vec<f32>, Saved) {
+        let shift = &self.weights[norm.parameter + 2];
+        let sums_about = (!norm.is_frozen).then_some(shift.as_slice());
+        let conv = self.conv(step, shape, (false, false));
+        let conv::Output { values, sums, .. } = conv.forward(x, kernel, sums_about, self.n);
+        let statistics = if norm.is_frozen {
+            self.running_statistics(norm)
+        } else {
+            Statistics::of_chunks(&sums, shift, self.n * shape.n_positions())
+        };
+        let y = self.batch_norm(norm, relu).forward(&values, &statistics);
+        (y, Saved::Normalised(values, statistics))
     }
 
     fn conv(&self, step: &Step, shape: ConvShape, followers: (bool, bool)) -> Conv<'_> {
@@ -154,15 +179,21 @@ impl Run<'_> {
         match step.operation {
             Operation::Conv { shape, bias, norm, relu, pool, parameter } => {
                 let (kernel, bias) = self.kernel(parameter, bias);
-                let conv = self.conv(step, shape, (relu, pool));
-                let conv::Output { values, winners } = match norm {
-                    None => conv.forward(x, kernel, bias, self.n),
-                    Some(norm) => {
-                        let (kernel, bias) = self.folded(kernel, bias, norm);
-                        conv.forward(x, &kernel, Some(&bias), self.n)
+                let kernel = (kernel, bias);
+                match (norm, self.moment) {
+                    (Some(norm), Some(_)) => {
+                        self.conv_and_norm(step, shape, x, kernel, (norm, relu))
                     }
-                };
-                (values, Saved::Bytes(winners))
+                    (Some(norm), None) => {
+                        let (kernel, bias) = self.folded(kernel, norm);
+                        let conv = self.conv(step, shape, (relu, pool));
+                        with_bytes(conv.forward(x, (&kernel, Some(&bias)), None, self.n).pooled())
+                    }
+                    (None, _) => {
+                        let conv = self.conv(step, shape, (relu, pool));
+                        with_bytes(conv.forward(x, kernel, None, self.n).pooled())
+                    }
+                }
             }
             Operation::Dense { bias, relu, parameter } => {
                 let (kernel, bias) = self.kernel(parameter, bias);
@@ -203,13 +234,18 @@ impl Run<'_> {
     fn running(&self, saved: &[Saved]) -> Vec<(usize, Vec<f32>)> {
         let mut moved = Vec::new();
         for (step, saved) in self.plan.steps.iter().zip(saved) {
-            if let (Operation::BatchNorm { norm, n_channels, .. }, Saved::Statistics(batch)) =
-                (step.operation, saved)
-                && !norm.is_frozen
-            {
+            let (norm, n_rows, batch) = match (step.operation, saved) {
+                (Operation::BatchNorm { norm, n_channels, .. }, Saved::Statistics(batch)) => {
+                    (norm, self.n * step.n_in / n_channels, batch)
+                }
+                (Operation::Conv { norm: Some(norm), shape, .. }, Saved::Normalised(_, batch)) => {
+                    (norm, self.n * shape.n_positions(), batch)
+                }
+                _ => continue,
+            };
+            if !norm.is_frozen {
                 let at = norm.parameter + 2;
                 let running = [self.weights[at].as_slice(), self.weights[at + 1].as_slice()];
-                let n_rows = self.n * step.n_in / n_channels;
                 let [mean, variance] = batch.moved(running, norm.momentum, n_rows);
                 moved.extend([(at, mean), (at + 1, variance)]);
             }
@@ -286,10 +322,26 @@ impl Run<'_> {
             _ => &[],
         };
         match step.operation {
-            Operation::Conv { shape, bias, relu, pool, parameter, .. } => {
-                let conv = self.conv(step, shape, (relu, pool));
-                let seen = Seen { x, y, winners: bytes, grad };
-                let found = conv.backward(seen, &self.weights[parameter], learns);
+            Operation::Conv { shape, bias, norm, relu, pool, parameter } => {
+                let wanted = Wanted { images: learns, bias };
+                let kernel = &self.weights[parameter];
+                let found = match (norm, kept) {
+                    (Some(norm), Saved::Normalised(rows, statistics)) => {
+                        let slopes = self.batch_norm(norm, relu).slopes(rows, statistics, grad);
+                        let map = Some(slopes.map());
+                        let seen = Seen { x, y: rows, winners: &[], grad, norm: map };
+                        let conv = self.conv(step, shape, (false, false));
+                        let found = conv.backward(seen, kernel, wanted);
+                        grads[norm.parameter] = slopes.weight;
+                        grads[norm.parameter + 1] = slopes.bias;
+                        found
+                    }
+                    _ => {
+                        let seen = Seen { x, y, winners: bytes, grad, norm: None };
+                        let conv = self.conv(step, shape, (relu, pool));
+                        conv.backward(seen, kernel, wanted)
+                    }
+                };
                 grads[parameter] = found.kernel;
                 if bias {
                     grads[parameter + 1] = found.bias;
@@ -307,10 +359,12 @@ impl Run<'_> {
             }
             Operation::BatchNorm { norm, relu, .. } => {
                 let Saved::Statistics(statistics) = kept else { return Back::Nothing };
-                let found = self.batch_norm(norm, relu).backward(x, statistics, grad, learns);
-                grads[norm.parameter] = found.weight;
-                grads[norm.parameter + 1] = found.bias;
-                found.rows.map_or(Back::Nothing, Back::Input)
+                let layer = self.batch_norm(norm, relu);
+                let slopes = layer.slopes(x, statistics, grad);
+                let rows = learns.then(|| layer.backward(x, grad, &slopes));
+                grads[norm.parameter] = slopes.weight;
+                grads[norm.parameter + 1] = slopes.bias;
+                rows.map_or(Back::Nothing, Back::Input)
             }
             Operation::Relu => Back::Input(elementwise::relu_backward(y, grad, self.buffers)),
             Operation::MaxPool { shape } => {
@@ -337,8 +391,10 @@ impl Run<'_> {
     }
 
     fn release(&self, saved: Saved) {
-        if let Saved::Bytes(bytes) = saved {
-            self.buffers.keep_bytes(bytes);
+        match saved {
+            Saved::Bytes(bytes) => self.buffers.keep_bytes(bytes),
+            Saved::Normalised(rows, _) => self.buffers.keep_floats(rows),
+            Saved::Nothing | Saved::Statistics(_) => {}
         }
     }
 }

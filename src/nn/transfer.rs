@@ -84,9 +84,14 @@ pub fn freeze(plan: &mut Plan, architecture: &str, freeze: &Freeze) -> Result<()
         let step = &mut plan.steps[position];
         let is_trained = |first: usize| plan.parameters[first].is_trained;
         let learns = match &mut step.operation {
-            Operation::Conv { parameter, .. } | Operation::Dense { parameter, .. } => {
-                is_trained(*parameter)
+            Operation::Conv { parameter, norm, .. } => {
+                let normalises = norm.as_mut().is_some_and(|norm| {
+                    norm.is_frozen = !is_trained(norm.parameter);
+                    !norm.is_frozen
+                });
+                normalises || is_trained(*parameter)
             }
+            Operation::Dense { parameter, .. } => is_trained(*parameter),
             Operation::BatchNorm { norm, .. } => {
                 norm.is_frozen = !is_trained(norm.parameter);
                 !norm.is_frozen

@@ -15,6 +15,7 @@ use crate::kernels::Cpu;
 use crate::kernels::gemm::{Mat, gemm};
 use crate::kernels::nn::conv_direct::{self, DirectShape};
 use crate::kernels::nn::im2col::{ConvShape, col2im_add, im2col};
+use crate::kernels::nn::norm::{self, GradientMap};
 use crate::kernels::nn::{conv_rows, elementwise, pool, winograd};
 
 /// Fewest and most images that one matrix product of patches covers. Few, so that their patches stay
@@ -24,7 +25,7 @@ const N_IMAGES_PER_PRODUCT: (usize, usize) = (4, 16);
 /// Positions that are enough for one product.
 const N_ROWS_PER_PRODUCT: usize = 256;
 /// Tiles of Winograd's filtering that are enough for one block of images.
-const N_TILES_PER_BLOCK: usize = 64;
+const N_TILES_PER_BLOCK: usize = 48;
 /// Most partial sums of a kernel gradient.
 const N_PARTIALS: usize = 16;
 /// The same with Winograd's filtering, whose sums are four times as large.
@@ -51,17 +52,35 @@ pub struct Conv<'a> {
     buffers: &'a Buffers,
 }
 
-/// What the forward pass gives: values, and the position of the maximum of every pooled window.
+/// What the forward pass gives.
 pub struct Output {
     pub values: Vec<f32>,
+    /// Position of the maximum of every pooled window.
     pub winners: Vec<u8>,
+    /// Sums of every channel about the shift that was asked for, by blocks of images:
+    /// [`norm::channel_sums`].
+    pub sums: Vec<Vec<f32>>,
 }
 
-/// Gradients of the kernel and the bias, and of the images where asked.
+impl Output {
+    /// Values and winners.
+    pub fn pooled(self) -> (Vec<f32>, Vec<u8>) {
+        (self.values, self.winners)
+    }
+}
+
+/// Gradients of the kernel, and of the bias and the images where asked.
 pub struct Gradients {
     pub images: Option<Vec<f32>>,
     pub kernel: Vec<f32>,
     pub bias: Vec<f32>,
+}
+
+/// Gradients that are asked for besides the kernel's.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    pub images: bool,
+    pub bias: bool,
 }
 
 /// What the backward pass reads.
@@ -71,6 +90,8 @@ pub struct Seen<'a> {
     pub y: &'a [f32],
     pub winners: &'a [u8],
     pub grad: &'a [f32],
+    /// A batch normalisation that follows, of whose outputs `grad` is the gradient.
+    pub norm: Option<GradientMap<'a>>,
 }
 
 impl<'a> Conv<'a> {
@@ -113,8 +134,15 @@ impl<'a> Conv<'a> {
         (self.shape.out_height(), self.shape.out_width(), self.shape.out_channels)
     }
 
-    /// Runs forward over `n` images; an absent bias is zero.
-    pub fn forward(&self, x: &[f32], weights: &[f32], bias: Option<&[f32]>, n: usize) -> Output {
+    /// Runs forward over `n` images; an absent bias is zero. With a `shift` the channels are summed
+    /// about it.
+    pub fn forward(
+        &self,
+        x: &[f32],
+        (weights, bias): (&[f32], Option<&[f32]>),
+        shift: Option<&[f32]>,
+        n: usize,
+    ) -> Output {
         let (n_in, n_out) = (self.shape.n_in(), self.n_out());
         let no_bias = vec![0.0; self.shape.out_channels];
         let bias = bias.unwrap_or(&no_bias);
@@ -132,52 +160,60 @@ impl<'a> Conv<'a> {
         } else {
             no_winners.iter_mut().map(|none| none.as_mut_slice()).collect()
         };
+        let n_sums = shift.map_or(0, |shift| 2 * shift.len());
+        let mut sums = vec![vec![0.0; n_sums]; n.div_ceil(n_images)];
+        let convolve = |x: &[f32], out: &mut [f32], winners: &mut [u8]| match self.way {
+            Way::Direct(direct) => {
+                let windows = winners.chunks_exact_mut(n_out);
+                let images = x.chunks_exact(n_in).zip(out.chunks_exact_mut(n_out)).zip(windows);
+                for ((image, out), winners) in images {
+                    self.padded(image, |image| {
+                        conv_direct::forward(
+                            self.level, &direct, image, kernel, bias, self.relu, out, winners,
+                        );
+                    });
+                }
+            }
+            Way::Winograd => self.pooled(x, out, winners, |x, out| {
+                self.with_points(x.len() / n_in, |scratch| {
+                    winograd::forward(
+                        self.level,
+                        &self.shape,
+                        x,
+                        kernel,
+                        bias,
+                        self.relu,
+                        scratch,
+                        out,
+                    );
+                });
+            }),
+            Way::Rows => self.pooled(x, out, winners, |x, out| {
+                let images = x.chunks_exact(n_in).zip(out.chunks_exact_mut(self.n_full()));
+                with_scratch(&PATCHES, conv_rows::n_padded(&self.shape), |padded| {
+                    for (image, out) in images {
+                        conv_rows::forward(self.level, &self.shape, image, kernel, padded, out);
+                    }
+                });
+                elementwise::add_bias(self.level, out, bias, self.relu);
+            }),
+            Way::Product => self.pooled(x, out, winners, |x, out| {
+                self.forward_by_product(x, kernel, bias, out);
+            }),
+        };
         x.par_chunks(n_images * n_in)
             .zip(out.par_chunks_mut(n_images * n_out))
             .zip(winner_chunks)
-            .for_each(|((x, out), winners)| match self.way {
-                Way::Direct(direct) => {
-                    let windows = winners.chunks_exact_mut(n_out);
-                    let images = x.chunks_exact(n_in).zip(out.chunks_exact_mut(n_out)).zip(windows);
-                    for ((image, out), winners) in images {
-                        self.padded(image, |image| {
-                            conv_direct::forward(
-                                self.level, &direct, image, kernel, bias, self.relu, out, winners,
-                            );
-                        });
-                    }
+            .zip(&mut sums)
+            .for_each(|(((x, out), winners), sums)| {
+                convolve(x, out, winners);
+                if let Some(shift) = shift {
+                    let (sums, squares) = sums.split_at_mut(shift.len());
+                    norm::channel_sums(self.level, out, shift, sums, squares);
                 }
-                Way::Winograd => self.pooled(x, out, winners, |x, out| {
-                    self.with_points(x.len() / n_in, |scratch| {
-                        winograd::forward(
-                            self.level,
-                            &self.shape,
-                            x,
-                            kernel,
-                            bias,
-                            self.relu,
-                            scratch,
-                            out,
-                        );
-                    });
-                }),
-                Way::Rows => self.pooled(x, out, winners, |x, out| {
-                    let images = x.chunks_exact(n_in).zip(out.chunks_exact_mut(self.n_full()));
-                    with_scratch(&PATCHES, conv_rows::n_padded(&self.shape), |padded| {
-                        for (image, out) in images {
-                            conv_rows::forward(
-                                self.level, &self.shape, image, kernel, padded, out,
-                            );
-                        }
-                    });
-                    elementwise::add_bias(self.level, out, bias, self.relu);
-                }),
-                Way::Product => self.pooled(x, out, winners, |x, out| {
-                    self.forward_by_product(x, kernel, bias, out);
-                }),
             });
         self.buffers.keep_floats(points);
-        Output { values: out, winners }
+        Output { values: out, winners, sums }
     }
 
     /// Calls `convolve` on images and their outputs, and pools these if asked.
@@ -273,16 +309,19 @@ impl<'a> Conv<'a> {
     }
 
     /// Runs backward over what the forward pass saw.
-    pub fn backward(&self, seen: Seen<'_>, weights: &[f32], needs_input_grad: bool) -> Gradients {
+    pub fn backward(&self, seen: Seen<'_>, weights: &[f32], wanted: Wanted) -> Gradients {
         let (n_in, n_out) = (self.shape.n_in(), self.n_out());
         let n = seen.x.len() / n_in;
-        let mut grad_x = self.buffers.floats(if needs_input_grad { n * n_in } else { 0 });
+        let mut grad_x = self.buffers.floats(if wanted.images { n * n_in } else { 0 });
         let n_weights = self.shape.n_patch() * self.shape.out_channels;
         let is_winograd = self.way == Way::Winograd;
         let n_parts = if is_winograd { N_WINOGRAD_PARTIALS } else { N_PARTIALS };
         let size = n.div_ceil(n_parts).max(MIN_IMAGES_PER_PARTIAL);
         let turned =
-            if is_winograd && needs_input_grad { self.turned_points(weights) } else { Vec::new() };
+            if is_winograd && wanted.images { self.turned_points(weights) } else { Vec::new() };
+        // The fused kernel sums it in any case.
+        let sums_bias = wanted.bias || matches!(self.way, Way::Direct(_));
+        let n_bias = if sums_bias { self.shape.out_channels } else { 0 };
         let mut images = grad_x.chunks_mut(size * n_in);
         let mut parts: Vec<Part<'_>> = (0..n)
             .step_by(size)
@@ -295,10 +334,11 @@ impl<'a> Conv<'a> {
                         y: &seen.y[range.clone()],
                         winners: if self.pool { &seen.winners[range.clone()] } else { &[] },
                         grad: &seen.grad[range],
+                        norm: seen.norm,
                     },
                     images: images.next(),
                     kernel: self.buffers.floats(n_weights),
-                    bias: vec![0.0; self.shape.out_channels],
+                    bias: vec![0.0; n_bias],
                 }
             })
             .collect();
@@ -313,17 +353,26 @@ impl<'a> Conv<'a> {
         let (mut kernel, mut bias) = parts.next().unwrap_or_default();
         for (more, more_bias) in parts {
             elementwise::add_rows(self.level, &more, &mut kernel);
-            elementwise::add_rows(self.level, &more_bias, &mut bias);
+            self.add_bias_gradient(&more_bias, &mut bias);
             self.buffers.keep_floats(more);
         }
         self.buffers.keep_floats(turned);
-        Gradients { images: needs_input_grad.then_some(grad_x), kernel, bias }
+        Gradients { images: wanted.images.then_some(grad_x), kernel, bias }
     }
 
-    /// Writes the gradient before pooling and ReLU of some images to `full`.
+    /// Adds the rows of `grad` to the gradient of the bias, if there is one.
+    fn add_bias_gradient(&self, grad: &[f32], bias: &mut [f32]) {
+        if !bias.is_empty() {
+            elementwise::add_rows(self.level, grad, bias);
+        }
+    }
+
+    /// Writes the gradient before pooling, ReLU and normalisation of some images to `full`.
     fn unpool(&self, seen: Seen<'_>, full: &mut [f32]) {
         let (n_full, n_out) = (self.n_full(), self.n_out());
-        if self.pool {
+        if let Some(map) = seen.norm {
+            norm::gradient(self.level, seen.y, seen.grad, map, full);
+        } else if self.pool {
             let pooled = seen.grad.chunks_exact(n_out).zip(seen.winners.chunks_exact(n_out));
             for (full, (grad, winners)) in full.chunks_exact_mut(n_full).zip(pooled) {
                 pool::max_pool_backward(self.level, grad, winners, self.full_shape(), full);
@@ -350,7 +399,7 @@ impl<'a> Conv<'a> {
             let end = (first + n_per_block).min(n_images);
             let seen = part_seen.images(first, end, n_in, n_out);
             let images = part_images.as_mut().map(|images| &mut images[first * n_in..end * n_in]);
-            if !self.pool && !self.relu {
+            if !self.pool && !self.relu && seen.norm.is_none() {
                 work(first == 0, seen, seen.grad, images);
                 continue;
             }
@@ -365,7 +414,7 @@ impl<'a> Conv<'a> {
         let Part { seen, images, kernel, bias } = part;
         let mut points = self.buffers.floats(winograd::n_kernel_values(&self.shape));
         self.blocks(*seen, images.as_deref_mut(), |is_first, seen, full, images| {
-            elementwise::add_rows(self.level, full, bias);
+            self.add_bias_gradient(full, bias);
             self.with_points(seen.x.len() / self.shape.n_in(), |scratch| {
                 let points = points.as_mut_slice();
                 winograd::backward(
@@ -414,14 +463,19 @@ impl<'a> Conv<'a> {
         let shape = &self.shape;
         let n_rows = full.len() / shape.out_channels;
         let grads = Mat::new(full, n_rows, shape.out_channels);
-        elementwise::add_rows(self.level, full, grad_bias);
+        self.add_bias_gradient(full, grad_bias);
         if self.way == Way::Rows {
             let n_full = self.n_full();
             let images = x.chunks_exact(shape.n_in()).zip(full.chunks_exact(n_full));
             with_scratch(&PATCHES, conv_rows::n_padded(shape), |padded| {
                 for (image, grad) in images {
                     conv_rows::kernel_gradient(
-                        self.level, shape, image, grad, padded, grad_weights,
+                        self.level,
+                        shape,
+                        image,
+                        grad,
+                        padded,
+                        grad_weights,
                     );
                 }
             });
@@ -474,6 +528,7 @@ impl<'a> Seen<'a> {
             y: &self.y[range.clone()],
             winners: self.winners.get(range.clone()).unwrap_or_default(),
             grad: &self.grad[range],
+            norm: self.norm,
         }
     }
 }

@@ -32,11 +32,28 @@ pub struct BatchNorm<'a> {
     pub buffers: &'a Buffers,
 }
 
-/// Gradients of the rows, the weight and the bias.
-pub struct Gradients {
-    pub rows: Option<Vec<f32>>,
+/// Gradients of weight and bias, and what those of the rows follow from.
+pub struct Slopes {
     pub weight: Vec<f32>,
     pub bias: Vec<f32>,
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    relu: bool,
+    mean: Vec<f32>,
+    mean_gradient: Vec<f32>,
+    slope: Vec<f32>,
+}
+
+impl Slopes {
+    /// The map of a row and the gradient of what it became to its own.
+    pub fn map(&self) -> GradientMap<'_> {
+        GradientMap {
+            forward: Affine { scale: &self.scale, shift: &self.shift, relu: self.relu },
+            mean: &self.mean,
+            mean_gradient: &self.mean_gradient,
+            slope: &self.slope,
+        }
+    }
 }
 
 impl Statistics {
@@ -48,6 +65,15 @@ impl Statistics {
         let sums = sum_chunks(rows.len(), n_channels, |range, sums, squares| {
             norm::channel_sums(level, &rows[range], shift, sums, squares);
         });
+        Statistics::of_sums(sums, shift, n)
+    }
+
+    /// Those of `n` rows, from `sum(x - shift)` and `sum((x - shift)^2)` of every channel, by chunks.
+    pub fn of_chunks(chunks: &[Vec<f32>], shift: &[f32], n: usize) -> Self {
+        Statistics::of_sums(add_chunks(chunks, shift.len()), shift, n as f64)
+    }
+
+    fn of_sums(sums: impl Iterator<Item = (f64, f64)>, shift: &[f32], n: f64) -> Self {
         let (mean, variance) = sums
             .zip(shift)
             .map(|((sum, square), &shift)| {
@@ -95,6 +121,11 @@ fn sum_chunks(
             sums
         })
         .collect();
+    add_chunks(&chunks, n_channels).collect::<Vec<_>>().into_iter()
+}
+
+/// The two sums of every channel over all chunks, in their order.
+fn add_chunks(chunks: &[Vec<f32>], n_channels: usize) -> impl Iterator<Item = (f64, f64)> {
     (0..n_channels).map(move |channel| {
         let sum = |at: usize| chunks.iter().map(|sums| f64::from(sums[at])).sum();
         (sum(channel), sum(n_channels + channel))
@@ -124,21 +155,15 @@ impl BatchNorm<'_> {
     }
 
     /// Gradients given the batch, its statistics and the gradient of the outputs.
-    pub fn backward(
-        &self,
-        rows: &[f32],
-        statistics: &Statistics,
-        grad: &[f32],
-        needs_input_grad: bool,
-    ) -> Gradients {
+    pub fn slopes(&self, rows: &[f32], statistics: &Statistics, grad: &[f32]) -> Slopes {
         let (n_channels, level) = (self.weight.len(), Cpu::detect());
         let n = (rows.len() / n_channels) as f64;
         let (scale, shift) = self.map(statistics);
         let forward = Affine { scale: &scale, shift: &shift, relu: self.relu };
-        let mean = statistics.mean.as_slice();
+        let mean = statistics.mean.clone();
         let sums: Vec<(f64, f64)> = sum_chunks(rows.len(), n_channels, |range, sums, products| {
             let (rows, grad) = (&rows[range.clone()], &grad[range]);
-            norm::gradient_sums(level, rows, grad, forward, mean, sums, products);
+            norm::gradient_sums(level, rows, grad, forward, &mean, sums, products);
         })
         .collect();
         let inverse = statistics.inverse_deviation(self.eps);
@@ -146,22 +171,26 @@ impl BatchNorm<'_> {
             (0..n_channels).map(|channel| value(channel) as f32).collect()
         };
         let share = if self.is_frozen { 0.0 } else { 1.0 / n };
-        let mean_gradient = per_channel(&|i| sums[i].0 * share);
-        let slope = per_channel(&|i| sums[i].1 * share * f64::from(inverse[i]).powi(2));
-        let rows = needs_input_grad.then(|| {
-            let map = GradientMap { forward, mean, mean_gradient: &mean_gradient, slope: &slope };
-            let size = N_ROWS_PER_CHUNK * n_channels;
-            let mut out = self.buffers.floats(rows.len());
-            out.par_chunks_mut(size)
-                .zip(rows.par_chunks(size))
-                .zip(grad.par_chunks(size))
-                .for_each(|((out, rows), grad)| norm::gradient(level, rows, grad, map, out));
-            out
-        });
-        Gradients {
-            rows,
+        Slopes {
             weight: per_channel(&|i| sums[i].1 * f64::from(inverse[i])),
             bias: per_channel(&|i| sums[i].0),
+            mean_gradient: per_channel(&|i| sums[i].0 * share),
+            slope: per_channel(&|i| sums[i].1 * share * f64::from(inverse[i]).powi(2)),
+            scale,
+            shift,
+            relu: self.relu,
+            mean,
         }
+    }
+
+    /// The gradient of the rows.
+    pub fn backward(&self, rows: &[f32], grad: &[f32], slopes: &Slopes) -> Vec<f32> {
+        let (level, size) = (Cpu::detect(), N_ROWS_PER_CHUNK * self.weight.len());
+        let mut out = self.buffers.floats(rows.len());
+        out.par_chunks_mut(size)
+            .zip(rows.par_chunks(size))
+            .zip(grad.par_chunks(size))
+            .for_each(|((out, rows), grad)| norm::gradient(level, rows, grad, slopes.map(), out));
+        out
     }
 }

@@ -62,10 +62,20 @@ pub fn n_kernel_values(shape: &ConvShape) -> usize {
     N_POINTS * plane(shape.in_channels * shape.out_channels)
 }
 
-/// Values of scratch memory for `n_images`.
+/// Columns of an image with its border, wide enough for every tile.
+fn padded_width(shape: &ConvShape) -> usize {
+    tiles(shape).1 * TILE + SIDE - TILE
+}
+
+/// Values of an image with its border.
+fn n_padded(shape: &ConvShape) -> usize {
+    (tiles(shape).0 * TILE + SIDE - TILE) * padded_width(shape) * shape.in_channels
+}
+
+/// Values of scratch memory for `n_images`: planes of images and outputs, and a padded image.
 pub fn n_scratch(shape: &ConvShape, n_images: usize) -> usize {
     let n = n_images * n_tiles(shape);
-    N_POINTS * (plane(n * shape.in_channels) + plane(n * shape.out_channels))
+    N_POINTS * (plane(n * shape.in_channels) + plane(n * shape.out_channels)) + n_padded(shape)
 }
 
 /// Writes the planes of kernels `[3, 3, in_channels, out_channels]` (or, for the backward pass, of
@@ -114,7 +124,8 @@ pub fn forward(
     assert_eq!(bias.len(), n_out, "bias");
     let n_rows = n * n_tiles(shape);
     let (v_plane, m_plane) = (plane(n_rows * n_in), plane(n_rows * n_out));
-    let (v, m) = scratch.split_at_mut(N_POINTS * v_plane);
+    let (v, rest) = scratch.split_at_mut(N_POINTS * v_plane);
+    let (m, padded) = rest.split_at_mut(N_POINTS * m_plane);
     let sizes = Product {
         m: n_rows,
         n: n_out,
@@ -128,9 +139,9 @@ pub fn forward(
         accumulate: false,
     };
     // SAFETY: `check` saw every length: `v` holds 36 planes of the images' tiles, `m` of the
-    // outputs', `kernel` of the kernels; channels are multiples of 16.
+    // outputs', `padded` a padded image, `kernel` the kernels; channels are multiples of 16.
     unsafe {
-        planes::image_planes(level, shape, images, v, v_plane);
+        planes::image_planes(level, shape, images, padded, v, v_plane);
         let kernel = (kernel, plane(n_in * n_out));
         products(level, &sizes, (v, v_plane), kernel, (&mut *m, m_plane), 0..N_POINTS);
         planes::output_images(level, shape, m, m_plane, bias, relu, out);
@@ -162,7 +173,8 @@ pub fn backward(
     let n_rows = n * n_tiles(shape);
     let (v_plane, w_plane) = (plane(n_rows * n_in), plane(n_rows * n_out));
     let kernel_plane = plane(n_in * n_out);
-    let (v, w) = scratch.split_at_mut(N_POINTS * v_plane);
+    let (v, rest) = scratch.split_at_mut(N_POINTS * v_plane);
+    let (w, padded) = rest.split_at_mut(N_POINTS * w_plane);
     let to_kernel = Product {
         m: n_in,
         n: n_out,
@@ -189,7 +201,7 @@ pub fn backward(
     };
     // SAFETY: as in `forward`; `v` is read for the kernel's gradient before it is replaced.
     unsafe {
-        planes::image_planes(level, shape, images, v, v_plane);
+        planes::image_planes(level, shape, images, padded, v, v_plane);
         planes::output_planes(level, shape, grad, w, w_plane);
         let Some(grad_images) = grad_images else {
             let points = 0..N_POINTS;
@@ -205,8 +217,7 @@ pub fn backward(
             let kernel = (turned, kernel_plane);
             products(level, &to_images, (w, w_plane), kernel, (&mut *v, v_plane), points);
         }
-        grad_images.fill(0.0);
-        planes::image_gradient_add(level, shape, v, v_plane, grad_images);
+        planes::image_gradients(level, shape, v, v_plane, padded, grad_images);
     }
 }
 

@@ -3,12 +3,12 @@
 //! Tiles of six image values overlap by two; what lies outside the image is zero.
 
 use super::super::im2col::ConvShape;
-use super::super::lanes::{Lanes, per_lanes};
+use super::super::lanes::per_lanes;
 use super::points::{
     image_to_points, kernel_to_points, outputs_to_points, points_to_image, points_to_kernel,
     points_to_outputs,
 };
-use super::{SIDE, TILE, tiles};
+use super::{SIDE, TILE, padded_width, tiles};
 
 per_lanes! {
     /// Kernels `[3, 3, n]` to planes of `n` values, `plane` apart.
@@ -59,59 +59,56 @@ per_lanes! {
     }
 }
 
-/// First image row and column of a tile, and whether the tile lies inside the image.
+/// Copies an image into its border of zeros, so that every tile lies inside.
 #[inline(always)]
-fn corner(shape: &ConvShape, tile_y: usize, tile_x: usize) -> (isize, isize, bool) {
-    let at = |tile: usize| (tile * TILE) as isize - shape.pad_before as isize;
-    let (y, x) = (at(tile_y), at(tile_x));
-    let fits = |from: isize, n: usize| from >= 0 && from + SIDE as isize <= n as isize;
-    (y, x, fits(y, shape.height) && fits(x, shape.width))
+fn pad(shape: &ConvShape, image: &[f32], padded: &mut [f32]) {
+    let (channels, before) = (shape.in_channels, shape.pad_before * shape.in_channels);
+    let n_row = shape.width * channels;
+    let rows = padded.chunks_exact_mut(padded_width(shape) * channels);
+    for (y, to) in rows.enumerate() {
+        let row = y.wrapping_sub(shape.pad_before);
+        if row >= shape.height {
+            to.fill(0.0);
+            continue;
+        }
+        to[..before].fill(0.0);
+        to[before..before + n_row].copy_from_slice(&image[row * n_row..][..n_row]);
+        to[before + n_row..].fill(0.0);
+    }
 }
 
-/// Values of a tile's column; zeros outside the image.
-///
-/// # Safety
-/// `image` points to the image at the channels that are read.
+/// Copies an image out of its border.
 #[inline(always)]
-unsafe fn column<V: Lanes>(shape: &ConvShape, image: *const f32, y: isize, x: isize) -> [V; SIDE] {
-    let width = shape.width as isize;
-    // SAFETY: rows and columns inside the image only.
-    unsafe {
-        std::array::from_fn(|row| {
-            let y = y + row as isize;
-            if y < 0 || y >= shape.height as isize || x < 0 || x >= width {
-                V::splat(0.0)
-            } else {
-                V::load(image.offset((y * width + x) * shape.in_channels as isize))
-            }
-        })
+fn unpad(shape: &ConvShape, padded: &[f32], image: &mut [f32]) {
+    let (channels, before) = (shape.in_channels, shape.pad_before * shape.in_channels);
+    let rows = padded.chunks_exact(padded_width(shape) * channels).skip(shape.pad_before);
+    for (to, row) in image.chunks_exact_mut(shape.width * channels).zip(rows) {
+        to.copy_from_slice(&row[before..][..to.len()]);
     }
 }
 
 per_lanes! {
-    /// Images to planes `plane` apart.
+    /// Images to planes `plane` apart; `padded` is scratch memory.
     ///
     /// # Safety
-    /// Channels are a multiple of 16; `images` holds whole images, `planes` 36 planes of their tiles.
+    /// Channels are a multiple of 16; `images` holds whole images, `planes` 36 planes of their
+    /// tiles, `padded` a padded image.
     pub unsafe fn image_planes<V>(
-        shape: &ConvShape, images: &[f32], planes: &mut [f32], plane: usize,
+        shape: &ConvShape, images: &[f32], padded: &mut [f32], planes: &mut [f32], plane: usize,
     ) {
         let (channels, (down, across)) = (shape.in_channels, tiles(shape));
+        let row = padded_width(shape) * channels;
         let mut to = planes.as_mut_ptr();
         for image in images.chunks_exact(shape.n_in()) {
-            let image = image.as_ptr();
+            pad(shape, image, padded);
             for tile in 0..down * across {
-                let (y, x, is_inside) = corner(shape, tile / across, tile % across);
+                let (y, x) = (tile / across * TILE, tile % across * TILE);
+                let corner = padded.as_ptr().add(y * row + x * channels);
                 for channel in (0..channels).step_by(V::N) {
                     let mut rows = [[V::splat(0.0); SIDE]; SIDE];
                     for dx in 0..SIDE {
-                        let values = if is_inside {
-                            let at = (y as usize * shape.width + x as usize + dx) * channels;
-                            let from = image.add(at + channel);
-                            std::array::from_fn(|dy| V::load(from.add(dy * shape.width * channels)))
-                        } else {
-                            column(shape, image.add(channel), y, x + dx as isize)
-                        };
+                        let from = corner.add(dx * channels + channel);
+                        let values = std::array::from_fn(|dy| V::load(from.add(dy * row)));
                         for (row, value) in rows.iter_mut().zip(image_to_points(values)) {
                             row[dx] = value;
                         }
@@ -129,20 +126,21 @@ per_lanes! {
 }
 
 per_lanes! {
-    /// Adds the gradients of planes to those of the images.
+    /// Writes the gradients of images from those of planes.
     ///
     /// # Safety
     /// As [`image_planes`].
-    pub unsafe fn image_gradient_add<V>(
-        shape: &ConvShape, planes: &[f32], plane: usize, images: &mut [f32],
+    pub unsafe fn image_gradients<V>(
+        shape: &ConvShape, planes: &[f32], plane: usize, padded: &mut [f32], images: &mut [f32],
     ) {
         let (channels, (down, across)) = (shape.in_channels, tiles(shape));
-        let (height, width) = (shape.height as isize, shape.width as isize);
+        let row = padded_width(shape) * channels;
         let mut from = planes.as_ptr();
         for image in images.chunks_exact_mut(shape.n_in()) {
-            let image = image.as_mut_ptr();
+            padded.fill(0.0);
             for tile in 0..down * across {
-                let (y, x, _) = corner(shape, tile / across, tile % across);
+                let (y, x) = (tile / across * TILE, tile % across * TILE);
+                let corner = padded.as_mut_ptr().add(y * row + x * channels);
                 for channel in (0..channels).step_by(V::N) {
                     let mut rows = [[V::splat(0.0); SIDE]; SIDE];
                     for dx in 0..SIDE {
@@ -153,23 +151,16 @@ per_lanes! {
                             row[dx] = value;
                         }
                     }
-                    for (dy, row) in rows.into_iter().enumerate() {
-                        let y = y + dy as isize;
-                        if y < 0 || y >= height {
-                            continue;
-                        }
-                        for (dx, value) in points_to_image(row).into_iter().enumerate() {
-                            let x = x + dx as isize;
-                            if x < 0 || x >= width {
-                                continue;
-                            }
-                            let at = image.offset((y * width + x) * channels as isize).add(channel);
+                    for (dy, values) in rows.into_iter().enumerate() {
+                        for (dx, value) in points_to_image(values).into_iter().enumerate() {
+                            let at = corner.add(dy * row + dx * channels + channel);
                             V::load(at).add(value).store(at);
                         }
                     }
                 }
                 from = from.add(channels);
             }
+            unpad(shape, padded, image);
         }
     }
 }
