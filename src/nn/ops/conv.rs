@@ -24,12 +24,15 @@ use crate::kernels::nn::{conv_rows, elementwise, pool, winograd};
 const N_IMAGES_PER_PRODUCT: (usize, usize) = (4, 16);
 /// Positions that are enough for one product.
 const N_ROWS_PER_PRODUCT: usize = 256;
-/// Tiles of Winograd's filtering that are enough for one block of images.
+/// Most tiles of Winograd's filtering in a block of images: their points stay in a core's
+/// second-level cache.
 const N_TILES_PER_BLOCK: usize = 48;
 /// Most partial sums of a kernel gradient.
 const N_PARTIALS: usize = 16;
-/// The same with Winograd's filtering, whose sums are four times as large.
-const N_WINOGRAD_PARTIALS: usize = 8;
+/// The same with Winograd's filtering and many weights, whose sums are four times as large.
+const N_LARGE_PARTIALS: usize = 8;
+/// From so many weights on.
+const LARGE_KERNEL: usize = 9 * 64 * 96;
 /// Fewest images behind one partial sum.
 const MIN_IMAGES_PER_PARTIAL: usize = 8;
 
@@ -123,7 +126,9 @@ impl<'a> Conv<'a> {
     /// Images of one product or block, and of one parallel task of the forward pass.
     fn n_images_per_block(&self) -> usize {
         if self.way == Way::Winograd {
-            return N_TILES_PER_BLOCK.div_ceil(winograd::n_tiles(&self.shape)).min(16);
+            // A power of two cuts usual batches into equal blocks.
+            let n_images = (N_TILES_PER_BLOCK / winograd::n_tiles(&self.shape)).clamp(1, 16);
+            return 1 << n_images.ilog2();
         }
         let (fewest, most) = N_IMAGES_PER_PRODUCT;
         N_ROWS_PER_PRODUCT.div_ceil(self.shape.n_positions()).clamp(fewest, most)
@@ -315,7 +320,8 @@ impl<'a> Conv<'a> {
         let mut grad_x = self.buffers.floats(if wanted.images { n * n_in } else { 0 });
         let n_weights = self.shape.n_patch() * self.shape.out_channels;
         let is_winograd = self.way == Way::Winograd;
-        let n_parts = if is_winograd { N_WINOGRAD_PARTIALS } else { N_PARTIALS };
+        let is_large = is_winograd && n_weights >= LARGE_KERNEL;
+        let n_parts = if is_large { N_LARGE_PARTIALS } else { N_PARTIALS };
         let size = n.div_ceil(n_parts).max(MIN_IMAGES_PER_PARTIAL);
         let turned =
             if is_winograd && wanted.images { self.turned_points(weights) } else { Vec::new() };
