@@ -4,6 +4,7 @@
 //! diverged training is seen in its loss.
 
 use super::per_level;
+use crate::kernels::Cpu;
 
 per_level! {
     /// `out = (pixels / 255 - mean) / std`.
@@ -14,9 +15,20 @@ per_level! {
     }
 }
 
+/// Values that a loop handles at once; rows that are shorter are handled several at a time.
+const WIDE: usize = 64;
+
+/// Adds `bias` to every row of `rows` (`[n, bias.len()]`), then ReLU if asked.
+pub fn add_bias(cpu: Cpu, rows: &mut [f32], bias: &[f32], relu: bool) {
+    let times = (WIDE / bias.len().max(1)).max(1);
+    let cut = rows.len() / (bias.len() * times).max(1) * bias.len() * times;
+    let (joined, rest) = rows.split_at_mut(cut);
+    add_to_rows(cpu, joined, &bias.repeat(times), relu);
+    add_to_rows(cpu, rest, bias, relu);
+}
+
 per_level! {
-    /// Adds `bias` to every row of `rows` (`[n, bias.len()]`), then ReLU if asked.
-    pub fn add_bias(rows: &mut [f32], bias: &[f32], relu: bool) {
+    fn add_to_rows(rows: &mut [f32], bias: &[f32], relu: bool) {
         for row in rows.chunks_exact_mut(bias.len()) {
             if relu {
                 for (value, &b) in row.iter_mut().zip(bias) {
@@ -83,7 +95,6 @@ per_level! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Cpu;
 
     #[test]
     fn every_level_gives_the_same_bits_at_every_length() {

@@ -2,15 +2,48 @@
 //!
 //! Rows are `[n, n_channels]`. A caller adds the sums of chunks of rows in `f64`; within a chunk
 //! they are `f32`, taken about a shift, so that a large mean costs no digits.
+//!
+//! Rows of few channels are shorter than what a compiled loop does at once, so as many rows as fill
+//! [`WIDE`] values are handled as one, under values repeated as often.
 
 use super::per_level;
+use crate::kernels::Cpu;
+
+/// Values that are handled at once.
+const WIDE: usize = 64;
+
+/// Rows of `n` values that are handled as one.
+fn n_joined(n: usize) -> usize {
+    if n > 0 && n < WIDE && WIDE.is_multiple_of(n) { WIDE / n } else { 1 }
+}
+
+/// Adds up joined sums to those of the channels.
+fn fold(joined: &[f32], sums: &mut [f32]) {
+    for part in joined.chunks_exact(sums.len()) {
+        sums.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+    }
+}
+
+/// Adds `sum(x - shift)` and `sum((x - shift)^2)` of every channel.
+///
+/// # Panics
+/// If `rows` is not whole rows of `shift.len()` values.
+pub fn channel_sums(cpu: Cpu, rows: &[f32], shift: &[f32], sums: &mut [f32], squares: &mut [f32]) {
+    let times = n_joined(shift.len());
+    let (joined, rest) = rows.split_at(rows.len() / (shift.len() * times) * shift.len() * times);
+    if times > 1 {
+        let (mut wide_sums, mut wide_squares) = ([0.0; WIDE], [0.0; WIDE]);
+        sum_rows(cpu, joined, &shift.repeat(times), &mut wide_sums, &mut wide_squares);
+        fold(&wide_sums, sums);
+        fold(&wide_squares, squares);
+    } else {
+        sum_rows(cpu, joined, shift, sums, squares);
+    }
+    sum_rows(cpu, rest, shift, sums, squares);
+}
 
 per_level! {
-    /// Adds `sum(x - shift)` and `sum((x - shift)^2)` of every channel.
-    ///
-    /// # Panics
-    /// If `rows` is not whole rows of `shift.len()` values.
-    pub fn channel_sums(rows: &[f32], shift: &[f32], sums: &mut [f32], squares: &mut [f32]) {
+    fn sum_rows(rows: &[f32], shift: &[f32], sums: &mut [f32], squares: &mut [f32]) {
         let n = shift.len();
         assert!(sums.len() == n && squares.len() == n && rows.len().is_multiple_of(n), "lengths");
         for row in rows.chunks_exact(n) {
@@ -34,12 +67,21 @@ pub struct Affine<'a> {
     pub relu: bool,
 }
 
+/// Writes the mapped rows.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn affine(cpu: Cpu, rows: &[f32], map: Affine<'_>, out: &mut [f32]) {
+    let (n, times) = (map.scale.len(), n_joined(map.scale.len()));
+    let cut = rows.len() / (n * times) * n * times;
+    let ((joined, rest), (joined_out, rest_out)) = (rows.split_at(cut), out.split_at_mut(cut));
+    let (scale, shift) = (map.scale.repeat(times), map.shift.repeat(times));
+    map_rows(cpu, joined, Affine { scale: &scale, shift: &shift, ..map }, joined_out);
+    map_rows(cpu, rest, map, rest_out);
+}
+
 per_level! {
-    /// Writes the mapped rows.
-    ///
-    /// # Panics
-    /// If the lengths differ.
-    pub fn affine(rows: &[f32], map: Affine<'_>, out: &mut [f32]) {
+    fn map_rows(rows: &[f32], map: Affine<'_>, out: &mut [f32]) {
         let n = map.scale.len();
         assert!(map.shift.len() == n && rows.len() == out.len(), "lengths");
         for (row, out) in rows.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
@@ -51,13 +93,39 @@ per_level! {
     }
 }
 
+/// Adds `sum(g)` and `sum(g (x - mean))` of every channel, where `g` is the gradient that the
+/// map's ReLU lets through.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn gradient_sums(
+    cpu: Cpu,
+    rows: &[f32],
+    grad: &[f32],
+    map: Affine<'_>,
+    mean: &[f32],
+    sums: &mut [f32],
+    products: &mut [f32],
+) {
+    let (n, times) = (mean.len(), n_joined(mean.len()));
+    let cut = rows.len() / (n * times) * n * times;
+    let ((joined, rest), (joined_grad, rest_grad)) = (rows.split_at(cut), grad.split_at(cut));
+    if times > 1 {
+        let (mut wide_sums, mut wide_products) = ([0.0; WIDE], [0.0; WIDE]);
+        let (scale, shift) = (map.scale.repeat(times), map.shift.repeat(times));
+        let wide = Affine { scale: &scale, shift: &shift, ..map };
+        let mean = mean.repeat(times);
+        sum_gradients(cpu, joined, joined_grad, wide, &mean, &mut wide_sums, &mut wide_products);
+        fold(&wide_sums, sums);
+        fold(&wide_products, products);
+    } else {
+        sum_gradients(cpu, joined, joined_grad, map, mean, sums, products);
+    }
+    sum_gradients(cpu, rest, rest_grad, map, mean, sums, products);
+}
+
 per_level! {
-    /// Adds `sum(g)` and `sum(g (x - mean))` of every channel, where `g` is the gradient that the
-    /// map's ReLU lets through.
-    ///
-    /// # Panics
-    /// If the lengths differ.
-    pub fn gradient_sums(
+    fn sum_gradients(
         rows: &[f32],
         grad: &[f32],
         map: Affine<'_>,
@@ -92,12 +160,29 @@ pub struct GradientMap<'a> {
     pub slope: &'a [f32],
 }
 
+/// Writes `scale (g - mean_gradient - slope (x - mean))`, with `g` as in [`gradient_sums`].
+///
+/// # Panics
+/// If the lengths differ.
+pub fn gradient(cpu: Cpu, rows: &[f32], grad: &[f32], map: GradientMap<'_>, out: &mut [f32]) {
+    let (n, times) = (map.mean.len(), n_joined(map.mean.len()));
+    let cut = rows.len() / (n * times) * n * times;
+    let ((joined, rest), (joined_grad, rest_grad)) = (rows.split_at(cut), grad.split_at(cut));
+    let (joined_out, rest_out) = out.split_at_mut(cut);
+    let forward = map.forward;
+    let (scale, shift) = (forward.scale.repeat(times), forward.shift.repeat(times));
+    let wide = GradientMap {
+        forward: Affine { scale: &scale, shift: &shift, ..forward },
+        mean: &map.mean.repeat(times),
+        mean_gradient: &map.mean_gradient.repeat(times),
+        slope: &map.slope.repeat(times),
+    };
+    map_gradients(cpu, joined, joined_grad, wide, joined_out);
+    map_gradients(cpu, rest, rest_grad, map, rest_out);
+}
+
 per_level! {
-    /// Writes `scale (g - mean_gradient - slope (x - mean))`, with `g` as in [`gradient_sums`].
-    ///
-    /// # Panics
-    /// If the lengths differ.
-    pub fn gradient(rows: &[f32], grad: &[f32], map: GradientMap<'_>, out: &mut [f32]) {
+    fn map_gradients(rows: &[f32], grad: &[f32], map: GradientMap<'_>, out: &mut [f32]) {
         let n = map.mean.len();
         let Affine { scale, shift, relu } = map.forward;
         assert!(scale.len() == n && shift.len() == n && map.slope.len() == n, "lengths");
@@ -118,7 +203,6 @@ per_level! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Cpu;
 
     #[test]
     fn every_level_gives_the_same_bits() {
