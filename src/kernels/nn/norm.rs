@@ -4,7 +4,7 @@
 //! they are `f32`, taken about a shift, so that a large mean costs no digits.
 //!
 //! Rows of few channels are shorter than what a compiled loop does at once, so as many rows as fill
-//! [`WIDE`] values are handled as one, under values repeated as often.
+//! 64 values are handled as one, under values repeated as often.
 
 use super::per_level;
 use crate::kernels::Cpu;

@@ -15,7 +15,7 @@ use crate::nn::{Architecture, Optimizer, TrainParams, gradient, optimizer};
 
 /// Of D2's gradients. Winograd's filtering rounds to 1e-5 of the largest value, which turns a rectifier
 /// or the winner of a pooling here and there, and each is a hundredth of a gradient of eight images:
-/// noise of 1e-6 added to PyTorch's convolutions moves gradients by 8e-3, of 1e-5 by 4e-2.
+/// noise of 1e-6 added to candle's convolutions moves gradients by 8e-3, of 1e-5 by 4e-2.
 const D2_TOLERANCE: f32 = 5e-2;
 
 /// Largest difference allowed, relative to the largest value of a tensor.

@@ -57,7 +57,7 @@ fn plane(n: usize) -> usize {
     n + GAP
 }
 
-/// Values of [`Kernel`]'s planes and of the gradients in them.
+/// Values of the planes of a kernel, and of the gradients in them.
 pub fn n_kernel_values(shape: &ConvShape) -> usize {
     N_POINTS * plane(shape.in_channels * shape.out_channels)
 }
