@@ -188,7 +188,7 @@ impl NnError {
                 Some(nearest) => format!("did you mean `{nearest}`? layers: {}", known.join(", ")),
                 None => format!("layers: {}", known.join(", ")),
             }),
-            NnError::Shape { .. } => {
+            NnError::Shape { expected, .. } if expected.starts_with("at least") => {
                 Some("use fewer poolings, a smaller kernel or `padding = \"same\"`".into())
             }
             NnError::BatchTooLarge { n_images, .. } => {

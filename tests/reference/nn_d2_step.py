@@ -2,7 +2,8 @@
 
     python tests/reference/nn_d2_step.py
 
-The network is src/nn/architectures/d2.toml; pixels, weights and layout as in nn_gradients.py; learning rate
+The network is src/nn/architectures/d2.toml, on small images: few enough rectifiers that none turns by
+rounding, see nn/tests/pytorch.rs; pixels, weights and layout as in nn_gradients.py; learning rate
 and weight decay as published. Double precision. `smallest_gradient` is the least of the sampled gradients
 that is not 0: Adam's first step is lr g / (|g| + eps), so that rounding shows where g is tiny.
 """
@@ -16,7 +17,7 @@ import torch.nn.functional as F
 from nn_gradients import FlattenHwc, batch, build, named_parameters_in_order, set_parameters, summary, weights
 from torch_network import read
 
-N_IMAGES, N_CLASSES, SHAPE = 8, 10, [28, 28, 1]
+N_IMAGES, N_CLASSES, SHAPE = 4, 10, [8, 8, 1]
 LEARNING_RATE, WEIGHT_DECAY = 1e-3, 1e-5
 N_SAMPLED = 20
 
