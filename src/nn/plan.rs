@@ -77,10 +77,6 @@ pub enum Operation {
         relu: bool,
     },
     Relu,
-    /// Windows of 2x2 at stride 2 over an image of height, width, channels.
-    MaxPool {
-        shape: (usize, usize, usize),
-    },
     MaxWindows {
         windows: Windows,
     },
@@ -273,9 +269,6 @@ impl Planner {
                 Operation::BatchNorm { norm, n_channels, relu }
             }
             (LayerSpec::Relu {}, _) => Operation::Relu,
-            (LayerSpec::MaxPool { size: 2, stride: None | Some(2) }, Flow::Image(image)) => {
-                Operation::MaxPool { shape: (image.height, image.width, image.channels) }
-            }
             (LayerSpec::MaxPool { size, stride }, Flow::Image(image)) => {
                 Operation::MaxWindows { windows: windows(image, *size, *stride) }
             }

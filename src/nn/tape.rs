@@ -208,9 +208,6 @@ impl Run<'_> {
                 (y, Saved::Statistics(statistics))
             }
             Operation::Relu => alone(elementwise::relu(x, self.buffers)),
-            Operation::MaxPool { shape } => {
-                with_bytes(elementwise::max_pool(x, shape, self.buffers))
-            }
             Operation::MaxWindows { windows } => {
                 with_bytes(elementwise::max_windows(x, &windows, self.buffers))
             }
@@ -367,9 +364,6 @@ impl Run<'_> {
                 rows.map_or(Back::Nothing, Back::Input)
             }
             Operation::Relu => Back::Input(elementwise::relu_backward(y, grad, self.buffers)),
-            Operation::MaxPool { shape } => {
-                Back::Input(elementwise::max_pool_backward(grad, bytes, shape, self.buffers))
-            }
             Operation::MaxWindows { windows } => {
                 Back::Input(elementwise::max_windows_backward(grad, bytes, &windows, self.buffers))
             }

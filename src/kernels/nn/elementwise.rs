@@ -3,7 +3,7 @@
 //! ReLU's gradient at 0 is 0, as in PyTorch. Not-a-number passes through every kernel, so that a
 //! diverged training is seen in its loss.
 
-use super::per_level;
+use super::{n_joined, per_level};
 use crate::kernels::Cpu;
 
 per_level! {
@@ -15,12 +15,9 @@ per_level! {
     }
 }
 
-/// Values that a loop handles at once; rows that are shorter are handled several at a time.
-const WIDE: usize = 64;
-
 /// Adds `bias` to every row of `rows` (`[n, bias.len()]`), then ReLU if asked.
 pub fn add_bias(cpu: Cpu, rows: &mut [f32], bias: &[f32], relu: bool) {
-    let times = (WIDE / bias.len().max(1)).max(1);
+    let times = n_joined(bias.len());
     let cut = rows.len() / (bias.len() * times).max(1) * bias.len() * times;
     let (joined, rest) = rows.split_at_mut(cut);
     add_to_rows(cpu, joined, &bias.repeat(times), relu);

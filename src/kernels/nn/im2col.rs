@@ -59,6 +59,25 @@ impl ConvShape {
     }
 }
 
+/// Copies an image into a border of zeros, `width` columns wide in all; rows below the image are zero.
+///
+/// # Panics
+/// If `padded` has no room for the image behind the border before it.
+pub fn pad(shape: &ConvShape, image: &[f32], width: usize, padded: &mut [f32]) {
+    let (channels, before) = (shape.in_channels, shape.pad_before * shape.in_channels);
+    let n_row = shape.width * channels;
+    for (y, to) in padded.chunks_exact_mut(width * channels).enumerate() {
+        let row = y.wrapping_sub(shape.pad_before);
+        if row >= shape.height {
+            to.fill(0.0);
+            continue;
+        }
+        to[..before].fill(0.0);
+        to[before..before + n_row].copy_from_slice(&image[row * n_row..][..n_row]);
+        to[before + n_row..].fill(0.0);
+    }
+}
+
 /// Writes the patches of one image as rows, `[n_positions, n_patch]`; padding gives zeros.
 ///
 /// # Panics

@@ -16,3 +16,11 @@ mod product;
 pub mod winograd;
 
 use super::cpu::{Cpu, per_level};
+
+/// Values that a compiled loop does at once.
+const WIDE: usize = 64;
+
+/// Rows of `n` values that are handled as one, because a loop over a shorter row is mostly rest.
+fn n_joined(n: usize) -> usize {
+    if n > 0 && n < WIDE && WIDE.is_multiple_of(n) { WIDE / n } else { 1 }
+}

@@ -3,19 +3,10 @@
 //! Rows are `[n, n_channels]`. A caller adds the sums of chunks of rows in `f64`; within a chunk
 //! they are `f32`, taken about a shift, so that a large mean costs no digits.
 //!
-//! Rows of few channels are shorter than what a compiled loop does at once, so as many rows as fill
-//! 64 values are handled as one, under values repeated as often.
+//! Rows of few channels are handled several at a time (`n_joined`), under values repeated as often.
 
-use super::per_level;
+use super::{WIDE, n_joined, per_level};
 use crate::kernels::Cpu;
-
-/// Values that are handled at once.
-const WIDE: usize = 64;
-
-/// Rows of `n` values that are handled as one.
-fn n_joined(n: usize) -> usize {
-    if n > 0 && n < WIDE && WIDE.is_multiple_of(n) { WIDE / n } else { 1 }
-}
 
 /// Adds up joined sums to those of the channels.
 fn fold(joined: &[f32], sums: &mut [f32]) {

@@ -3,6 +3,7 @@
 //! The first of equal maxima wins, scanned row by row, as in PyTorch.
 
 use super::per_level;
+use crate::kernels::Cpu;
 
 /// Winner code of a pooled value whose ReLU is off: no gradient passes.
 pub const DEAD: u8 = 4;
@@ -120,6 +121,13 @@ impl Windows {
         rows * cols * self.channels
     }
 
+    /// Height, width and channels, if the windows are 2x2 at stride 2, for which there are faster
+    /// loops.
+    fn pairs(&self) -> Option<(usize, usize, usize)> {
+        let are_pairs = self.size == (2, 2) && self.stride == (2, 2);
+        are_pairs.then_some((self.height, self.width, self.channels))
+    }
+
     /// Every value of every window: where the window's output starts, where the value starts (both
     /// at channel 0), and its position in the window. Windows row by row, values likewise.
     fn visit(&self, mut visit: impl FnMut(usize, usize, usize)) {
@@ -135,12 +143,25 @@ impl Windows {
     }
 }
 
-per_level! {
 /// Maximum over any windows; `winners` gets the position of the first maximum.
 ///
 /// # Panics
 /// If a slice is shorter than the shape says.
-pub fn max_windows(image: &[f32], windows: &Windows, out: &mut [f32], winners: &mut [u8]) {
+pub fn max_windows(
+    cpu: Cpu,
+    image: &[f32],
+    windows: &Windows,
+    out: &mut [f32],
+    winners: &mut [u8],
+) {
+    match windows.pairs() {
+        Some(shape) => max_pool(cpu, image, shape, false, out, winners),
+        None => max_any(cpu, image, windows, out, winners),
+    }
+}
+
+per_level! {
+fn max_any(image: &[f32], windows: &Windows, out: &mut [f32], winners: &mut [u8]) {
     let channels = windows.channels;
     windows.visit(|to, from, position| {
         let values = &image[from..from + channels];
@@ -155,12 +176,25 @@ pub fn max_windows(image: &[f32], windows: &Windows, out: &mut [f32], winners: &
 }
 }
 
-per_level! {
 /// Writes to every image value the sum of the gradients of the windows it won.
 ///
 /// # Panics
 /// If a slice is shorter than the shape says.
-pub fn max_windows_backward(grad: &[f32], winners: &[u8], windows: &Windows, out: &mut [f32]) {
+pub fn max_windows_backward(
+    cpu: Cpu,
+    grad: &[f32],
+    winners: &[u8],
+    windows: &Windows,
+    out: &mut [f32],
+) {
+    match windows.pairs() {
+        Some(shape) => max_pool_backward(cpu, grad, winners, shape, out),
+        None => max_any_backward(cpu, grad, winners, windows, out),
+    }
+}
+
+per_level! {
+fn max_any_backward(grad: &[f32], winners: &[u8], windows: &Windows, out: &mut [f32]) {
     let channels = windows.channels;
     out.fill(0.0);
     windows.visit(|from, to, position| {
@@ -217,7 +251,6 @@ pub fn mean_windows_backward(grad: &[f32], windows: &Windows, out: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Cpu;
 
     #[test]
     fn first_maximum_wins_and_odd_edges_are_dropped() {
@@ -253,11 +286,11 @@ mod tests {
             let (mut out, mut winners) = (vec![9.0; 18], vec![9u8; 18]);
             max_pool(level, &image, shape, false, &mut out, &mut winners);
             let (mut same, mut same_winners) = (vec![9.0; 18], vec![9u8; 18]);
-            max_windows(level, &image, &windows, &mut same, &mut same_winners);
+            max_any(level, &image, &windows, &mut same, &mut same_winners);
             assert_eq!((&out, &winners), (&same, &same_winners));
             let (mut back, mut same_back) = (vec![9.0; 90], vec![9.0; 90]);
             max_pool_backward(level, &grad, &winners, shape, &mut back);
-            max_windows_backward(level, &grad, &winners, &windows, &mut same_back);
+            max_any_backward(level, &grad, &winners, &windows, &mut same_back);
             assert_eq!(back, same_back);
         }
     }

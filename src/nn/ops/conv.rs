@@ -14,7 +14,7 @@ use super::Buffers;
 use crate::kernels::Cpu;
 use crate::kernels::gemm::{Mat, gemm};
 use crate::kernels::nn::conv_direct::{self, DirectShape};
-use crate::kernels::nn::im2col::{ConvShape, col2im_add, im2col};
+use crate::kernels::nn::im2col::{ConvShape, col2im_add, im2col, pad};
 use crate::kernels::nn::norm::{self, GradientMap};
 use crate::kernels::nn::{conv_rows, elementwise, pool, winograd};
 
@@ -288,11 +288,7 @@ impl<'a> Conv<'a> {
             return use_image(image);
         }
         with_scratch(&PATCHES, (height + border) * (width + border), |padded| {
-            padded.fill(0.0);
-            for (y, row) in image.chunks_exact(width).enumerate() {
-                let start = (y + pad_before) * (width + border) + pad_before;
-                padded[start..start + width].copy_from_slice(row);
-            }
+            pad(&self.shape, image, width + border, padded);
             use_image(padded);
         });
     }

@@ -47,38 +47,6 @@ pub fn add_to(more: &[f32], sum: &mut [f32]) {
         .for_each(|(sum, more)| elementwise::add_rows(level, more, sum));
 }
 
-/// Maximum over 2x2 windows, stride 2, of images of height, width, channels; and the winners.
-pub fn max_pool(x: &[f32], shape: (usize, usize, usize), buffers: &Buffers) -> (Vec<f32>, Vec<u8>) {
-    let (height, width, channels) = shape;
-    let (n_in, n_out) = (height * width * channels, (height / 2) * (width / 2) * channels);
-    let n = x.len() / n_in;
-    let (mut out, mut winners) = (buffers.floats(n * n_out), buffers.bytes(n * n_out));
-    x.par_chunks(n_in).zip(out.par_chunks_mut(n_out)).zip(winners.par_chunks_mut(n_out)).for_each(
-        |((x, out), winners)| {
-            pool::max_pool(Cpu::detect(), x, shape, false, out, winners);
-        },
-    );
-    (out, winners)
-}
-
-/// The gradient of [`max_pool`].
-pub fn max_pool_backward(
-    grad: &[f32],
-    winners: &[u8],
-    shape: (usize, usize, usize),
-    buffers: &Buffers,
-) -> Vec<f32> {
-    let (height, width, channels) = shape;
-    let (n_in, n_out) = (height * width * channels, (height / 2) * (width / 2) * channels);
-    let mut out = buffers.floats(grad.len() / n_out * n_in);
-    out.par_chunks_mut(n_in).zip(grad.par_chunks(n_out)).zip(winners.par_chunks(n_out)).for_each(
-        |((out, grad), winners)| {
-            pool::max_pool_backward(Cpu::detect(), grad, winners, shape, out);
-        },
-    );
-    out
-}
-
 /// Maximum over any windows, and the winners.
 pub fn max_windows(x: &[f32], windows: &Windows, buffers: &Buffers) -> (Vec<f32>, Vec<u8>) {
     let (n_in, n_out) = (windows.n_in(), windows.n_out());

@@ -2,7 +2,7 @@
 //!
 //! Tiles of six image values overlap by two; what lies outside the image is zero.
 
-use super::super::im2col::ConvShape;
+use super::super::im2col::{ConvShape, pad};
 use super::super::lanes::per_lanes;
 use super::points::{
     image_to_points, kernel_to_points, outputs_to_points, points_to_image, points_to_kernel,
@@ -59,24 +59,6 @@ per_lanes! {
     }
 }
 
-/// Copies an image into its border of zeros, so that every tile lies inside.
-#[inline(always)]
-fn pad(shape: &ConvShape, image: &[f32], padded: &mut [f32]) {
-    let (channels, before) = (shape.in_channels, shape.pad_before * shape.in_channels);
-    let n_row = shape.width * channels;
-    let rows = padded.chunks_exact_mut(padded_width(shape) * channels);
-    for (y, to) in rows.enumerate() {
-        let row = y.wrapping_sub(shape.pad_before);
-        if row >= shape.height {
-            to.fill(0.0);
-            continue;
-        }
-        to[..before].fill(0.0);
-        to[before..before + n_row].copy_from_slice(&image[row * n_row..][..n_row]);
-        to[before + n_row..].fill(0.0);
-    }
-}
-
 /// Copies an image out of its border.
 #[inline(always)]
 fn unpad(shape: &ConvShape, padded: &[f32], image: &mut [f32]) {
@@ -100,7 +82,7 @@ per_lanes! {
         let row = padded_width(shape) * channels;
         let mut to = planes.as_mut_ptr();
         for image in images.chunks_exact(shape.n_in()) {
-            pad(shape, image, padded);
+            pad(shape, image, padded_width(shape), padded);
             for tile in 0..down * across {
                 let (y, x) = (tile / across * TILE, tile % across * TILE);
                 let corner = padded.as_ptr().add(y * row + x * channels);
