@@ -11,7 +11,7 @@ use super::augmentation::{Augmentation, Changed};
 use super::candle::Candle;
 use super::error::NnError;
 use super::ops::{Buffers, softmax};
-use super::params::Engine;
+use super::params::{Engine, Precision};
 use super::plan::{Fusion, Parameter, PixelScale, Plan};
 use super::tape::{self, Weights};
 use crate::data::{ImageShape, TensorFile};
@@ -41,6 +41,8 @@ struct Document {
     layers: String,
     shape: ImageShape,
     n_classes: usize,
+    #[serde(default)]
+    precision: Precision,
 }
 
 impl Network {
@@ -48,9 +50,11 @@ impl Network {
         architecture: &Architecture,
         shape: ImageShape,
         n_classes: usize,
+        precision: Precision,
         weights: Weights,
     ) -> Result<Self, NnError> {
-        let plan = Plan::new(architecture, shape, n_classes, Fusion::Inference)?;
+        let mut plan = Plan::new(architecture, shape, n_classes, Fusion::Inference)?;
+        plan.precision = precision;
         Ok(Network { architecture: architecture.clone(), shape, n_classes, plan, weights })
     }
 
@@ -149,7 +153,8 @@ impl Network {
             return self.run(&self.plan, value, pixels);
         }
         // The layer is inside a fused step.
-        let plan = Plan::new(&self.architecture, self.shape, self.n_classes, Fusion::Off)?;
+        let mut plan = Plan::new(&self.architecture, self.shape, self.n_classes, Fusion::Off)?;
+        plan.precision = self.plan.precision;
         let value = plan.value_of(&name).unwrap_or(plan.steps.len());
         self.run(&plan, value, pixels)
     }
@@ -197,6 +202,7 @@ impl Network {
             layers: self.architecture.to_toml().unwrap_or_default(),
             shape: self.shape,
             n_classes: self.n_classes,
+            precision: self.plan.precision,
         };
         let mut file = TensorFile::new(serde_json::to_value(document).unwrap_or_default());
         insert_weights(&mut file, "", &self.plan, &self.weights);
@@ -213,7 +219,8 @@ impl Network {
         let architecture = Architecture::parse(&document.architecture, &document.layers)?;
         let plan = Plan::new(&architecture, document.shape, document.n_classes, Fusion::Inference)?;
         let weights = take_weights(&mut file, "", &plan)?;
-        Network::new(&architecture, document.shape, document.n_classes, weights)
+        let Document { shape, n_classes, precision, .. } = document;
+        Network::new(&architecture, shape, n_classes, precision, weights)
     }
 }
 

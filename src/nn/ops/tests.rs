@@ -42,7 +42,7 @@ fn check(text: &str, shape: ImageShape) {
             .map(|parameter| {
                 let n = parameter.n_values();
                 let (center, bound) = match parameter.start {
-                    Start::Uniform { fan_in } => (0.0, 1.5 / (fan_in as f32).sqrt()),
+                    Start::Drawn { fan_in } => (0.0, 1.5 / (fan_in as f32).sqrt()),
                     Start::Constant(value) => (value, 0.5),
                 };
                 draw(n, &parameter.name).iter().map(|v| center + bound * v).collect()
