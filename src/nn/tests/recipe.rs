@@ -472,7 +472,10 @@ fn bf16_learns_on_any_number_of_threads_and_is_used_again_after_storage() {
 
     let pixels = data.test.pixels.view();
     let scores = trained.network.logits(pixels).unwrap();
-    let stored = Network::from_tensors(trained.network.to_tensors()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("network.safetensors");
+    trained.network.to_tensors().write(&path).unwrap();
+    let stored = Network::from_tensors(TensorFile::read(&path).unwrap()).unwrap();
     assert_eq!(stored.logits(pixels).unwrap(), scores);
     let kernels = trained.network.parameters().map(|(_, values)| values.to_vec()).collect();
     let shape = data.train.shape;
