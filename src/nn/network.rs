@@ -50,7 +50,7 @@ impl Network {
         n_classes: usize,
         weights: Weights,
     ) -> Result<Self, NnError> {
-        let plan = Plan::new(architecture, shape, n_classes, Fusion::Inference)?;
+        let plan = Plan::new(architecture, shape, n_classes, Fusion::On)?;
         Ok(Network { architecture: architecture.clone(), shape, n_classes, plan, weights })
     }
 
@@ -211,7 +211,7 @@ impl Network {
         let document: Document = serde_json::from_value(std::mem::take(&mut file.document))
             .map_err(|error| NnError::Weights { problem: error.to_string() })?;
         let architecture = Architecture::parse(&document.architecture, &document.layers)?;
-        let plan = Plan::new(&architecture, document.shape, document.n_classes, Fusion::Inference)?;
+        let plan = Plan::new(&architecture, document.shape, document.n_classes, Fusion::On)?;
         let weights = take_weights(&mut file, "", &plan)?;
         Network::new(&architecture, document.shape, document.n_classes, weights)
     }

@@ -58,6 +58,24 @@ pub struct Affine<'a> {
     pub relu: bool,
 }
 
+impl Affine<'_> {
+    /// What a value of a channel becomes.
+    #[inline(always)]
+    pub(super) fn of(&self, x: f32, channel: usize) -> f32 {
+        let value = x * self.scale[channel] + self.shift[channel];
+        if self.relu && value < 0.0 { 0.0 } else { value }
+    }
+}
+
+/// Rows, and a map of them that their reader applies.
+#[derive(Clone, Copy)]
+pub struct Pending<'a> {
+    /// Before the map.
+    pub rows: &'a [f32],
+    /// None where the rows are to be read as they are.
+    pub map: Option<Affine<'a>>,
+}
+
 /// Writes the mapped rows.
 ///
 /// # Panics
@@ -73,13 +91,18 @@ pub fn affine(cpu: Cpu, rows: &[f32], map: Affine<'_>, out: &mut [f32]) {
 
 per_level! {
     fn map_rows(rows: &[f32], map: Affine<'_>, out: &mut [f32]) {
-        let n = map.scale.len();
-        assert!(map.shift.len() == n && rows.len() == out.len(), "lengths");
-        for (row, out) in rows.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
-            for i in 0..n {
-                let value = row[i] * map.scale[i] + map.shift[i];
-                out[i] = if map.relu && value < 0.0 { 0.0 } else { value };
-            }
+        affine_inline(rows, map, out);
+    }
+}
+
+/// [`affine`], compiled for the level of its caller.
+#[inline(always)]
+pub(super) fn affine_inline(rows: &[f32], map: Affine<'_>, out: &mut [f32]) {
+    let n = map.scale.len();
+    assert!(map.shift.len() == n && rows.len() == out.len(), "lengths");
+    for (row, out) in rows.chunks_exact(n).zip(out.chunks_exact_mut(n)) {
+        for i in 0..n {
+            out[i] = map.of(row[i], i);
         }
     }
 }
@@ -151,6 +174,29 @@ pub struct GradientMap<'a> {
     pub slope: &'a [f32],
 }
 
+impl GradientMap<'_> {
+    /// The first `n` channels: loops over them know that there are as many.
+    #[inline(always)]
+    pub(super) fn first(self, n: usize) -> Self {
+        let Affine { scale, shift, relu } = self.forward;
+        GradientMap {
+            forward: Affine { scale: &scale[..n], shift: &shift[..n], relu },
+            mean: &self.mean[..n],
+            mean_gradient: &self.mean_gradient[..n],
+            slope: &self.slope[..n],
+        }
+    }
+
+    /// The gradient of `x`, given that of what it became.
+    #[inline(always)]
+    pub(super) fn of(&self, x: f32, grad: f32, i: usize) -> f32 {
+        let Affine { scale, shift, relu } = self.forward;
+        let is_open = !relu || x * scale[i] + shift[i] > 0.0;
+        let g = if is_open { grad } else { 0.0 };
+        scale[i] * (g - self.mean_gradient[i] - self.slope[i] * (x - self.mean[i]))
+    }
+}
+
 /// Writes `scale (g - mean_gradient - slope (x - mean))`, with `g` as in [`gradient_sums`].
 ///
 /// # Panics
@@ -175,17 +221,12 @@ pub fn gradient(cpu: Cpu, rows: &[f32], grad: &[f32], map: GradientMap<'_>, out:
 per_level! {
     fn map_gradients(rows: &[f32], grad: &[f32], map: GradientMap<'_>, out: &mut [f32]) {
         let n = map.mean.len();
-        let Affine { scale, shift, relu } = map.forward;
-        assert!(scale.len() == n && shift.len() == n && map.slope.len() == n, "lengths");
-        assert!(map.mean_gradient.len() == n, "lengths");
+        let map = map.first(n);
         assert!(rows.len() == grad.len() && rows.len() == out.len(), "lengths");
         let chunks = rows.chunks_exact(n).zip(grad.chunks_exact(n)).zip(out.chunks_exact_mut(n));
         for ((row, grad), out) in chunks {
             for i in 0..n {
-                let is_open = !relu || row[i] * scale[i] + shift[i] > 0.0;
-                let g = if is_open { grad[i] } else { 0.0 };
-                let centred = g - map.mean_gradient[i] - map.slope[i] * (row[i] - map.mean[i]);
-                out[i] = scale[i] * centred;
+                out[i] = map.of(row[i], grad[i], i);
             }
         }
     }

@@ -20,6 +20,7 @@ use std::ops::Range;
 
 use super::im2col::ConvShape;
 use super::lanes::per_lanes;
+use super::norm::Pending;
 use super::product::{Product, product};
 use crate::kernels::Cpu;
 
@@ -111,16 +112,16 @@ pub fn kernel_gradient(level: Cpu, shape: &ConvShape, planes: &[f32], grad: &mut
 pub fn forward(
     level: Cpu,
     shape: &ConvShape,
-    images: &[f32],
+    images: Pending<'_>,
     kernel: &[f32],
     bias: &[f32],
     relu: bool,
     scratch: &mut [f32],
     out: &mut [f32],
 ) {
-    let n = images.len() / shape.n_in();
+    let n = images.rows.len() / shape.n_in();
     let (n_in, n_out) = (shape.in_channels, shape.out_channels);
-    check(shape, images, kernel, scratch, out);
+    check(shape, images.rows, kernel, scratch, out);
     assert_eq!(bias.len(), n_out, "bias");
     let n_rows = n * n_tiles(shape);
     let (v_plane, m_plane) = (plane(n_rows * n_in), plane(n_rows * n_out));
@@ -159,7 +160,7 @@ pub fn forward(
 pub fn backward(
     level: Cpu,
     shape: &ConvShape,
-    images: &[f32],
+    images: Pending<'_>,
     grad: &[f32],
     turned: &[f32],
     scratch: &mut [f32],
@@ -167,9 +168,9 @@ pub fn backward(
     grad_kernel: &mut [f32],
     grad_images: Option<&mut [f32]>,
 ) {
-    let n = images.len() / shape.n_in();
+    let n = images.rows.len() / shape.n_in();
     let (n_in, n_out) = (shape.in_channels, shape.out_channels);
-    check(shape, images, grad_kernel, scratch, grad);
+    check(shape, images.rows, grad_kernel, scratch, grad);
     let n_rows = n * n_tiles(shape);
     let (v_plane, w_plane) = (plane(n_rows * n_in), plane(n_rows * n_out));
     let kernel_plane = plane(n_in * n_out);
@@ -208,7 +209,7 @@ pub fn backward(
             let to = (grad_kernel, kernel_plane);
             return products(level, &to_kernel, (v, v_plane), (w, w_plane), to, points);
         };
-        assert_eq!(grad_images.len(), images.len(), "gradient of images");
+        assert_eq!(grad_images.len(), images.rows.len(), "gradient of images");
         assert_eq!(turned.len(), n_kernel_values(shape), "turned kernel");
         for point in 0..N_POINTS {
             let points = point..point + 1;
