@@ -2,7 +2,7 @@
 //!
 //! The first of equal maxima wins, scanned row by row, as in PyTorch.
 
-use super::norm::{Affine, GradientMap};
+use super::norm::Affine;
 use super::per_level;
 use crate::kernels::Cpu;
 
@@ -124,48 +124,6 @@ pub fn max_pool_pending(
                 }
                 out[i] = value;
                 winners[i] = winner;
-            }
-        }
-    }
-}
-}
-
-per_level! {
-/// The gradient of the values before a normalisation and the pooling behind it: that of
-/// [`super::norm::gradient`], given the gradient of the pooled values.
-///
-/// # Panics
-/// If a slice is shorter than the shapes say.
-pub fn max_pool_norm_backward(
-    image: &[f32],
-    grad: &[f32],
-    winners: &[u8],
-    shape: (usize, usize, usize),
-    map: GradientMap<'_>,
-    out: &mut [f32],
-) {
-    let (height, width, channels) = shape;
-    let (rows, cols) = (height / 2, width / 2);
-    let map = map.first(channels);
-    for y in 0..height {
-        for x in 0..width {
-            let start = (y * width + x) * channels;
-            let image = &image[start..start + channels];
-            let out = &mut out[start..start + channels];
-            if y / 2 == rows || x / 2 == cols {
-                // A last row or column is in no window.
-                for i in 0..channels {
-                    out[i] = map.of(image[i], 0.0, i);
-                }
-                continue;
-            }
-            let window = (y / 2 * cols + x / 2) * channels;
-            let grad = &grad[window..window + channels];
-            let winners = &winners[window..window + channels];
-            let position = (y % 2 * 2 + x % 2) as u8;
-            for i in 0..channels {
-                let grad = if winners[i] == position { grad[i] } else { 0.0 };
-                out[i] = map.of(image[i], grad, i);
             }
         }
     }
@@ -391,28 +349,20 @@ mod tests {
             let whole = |n: usize, modulus: usize| -> Vec<f32> {
                 (0..n).map(|i| (i * 31 % modulus) as f32 - (modulus / 2) as f32).collect()
             };
-            let (image, grad) = (whole(n, 11), whole(2 * 3 * n_channels, 13));
+            let image = whole(n, 11);
             let (scale, shift) = (whole(n_channels, 3), whole(n_channels, 7));
-            let forward = Affine { scale: &scale, shift: &shift, relu };
-            let mean = whole(n_channels, 5);
-            let map = GradientMap { forward, mean: &mean, mean_gradient: &shift, slope: &mean };
+            let map = Affine { scale: &scale, shift: &shift, relu };
             let mut mapped = vec![9.0; n];
-            norm::affine(Cpu::SCALAR, &image, forward, &mut mapped);
+            norm::affine(Cpu::SCALAR, &image, map, &mut mapped);
             let n_out = 2 * 3 * n_channels;
             let (mut expected, mut expected_winners) = (vec![9.0; n_out], vec![9u8; n_out]);
             max_pool(Cpu::SCALAR, &mapped, shape, false, &mut expected, &mut expected_winners);
-            let (mut unpooled, mut expected_back) = (vec![9.0; n], vec![9.0; n]);
-            max_pool_backward(Cpu::SCALAR, &grad, &expected_winners, shape, &mut unpooled);
-            norm::gradient(Cpu::SCALAR, &image, &unpooled, map, &mut expected_back);
             for level in Cpu::all() {
                 let (mut out, mut winners) = (vec![9.0; n_out], vec![9u8; n_out]);
-                max_pool_pending(level, &image, shape, forward, &mut out, &mut winners);
+                max_pool_pending(level, &image, shape, map, &mut out, &mut winners);
                 let mut found = vec![9.0; n_out];
-                norm::affine(level, &out, forward, &mut found);
+                norm::affine(level, &out, map, &mut found);
                 assert_eq!((&found, &winners), (&expected, &expected_winners), "{level:?}");
-                let mut back = vec![9.0; n];
-                max_pool_norm_backward(level, &image, &grad, &winners, shape, map, &mut back);
-                assert_eq!(back, expected_back, "{level:?}");
             }
         }
     }

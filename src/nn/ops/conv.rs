@@ -123,11 +123,13 @@ impl<'a> Conv<'a> {
 
     /// Values of one output image.
     fn n_out(&self) -> usize {
-        let shape = &self.shape;
-        match self.pool {
-            true => (shape.out_height() / 2) * (shape.out_width() / 2) * shape.out_channels,
-            false => self.n_full(),
-        }
+        if self.pool { self.n_pooled() } else { self.n_full() }
+    }
+
+    /// Values of one output image after pooling.
+    fn n_pooled(&self) -> usize {
+        let (height, width, channels) = self.full_shape();
+        (height / 2) * (width / 2) * channels
     }
 
     /// Values of one output image before pooling.
@@ -382,26 +384,28 @@ impl<'a> Conv<'a> {
 
     /// Writes the gradient before pooling, ReLU and normalisation of some images to `full`.
     fn unpool(&self, seen: Seen<'_>, full: &mut [f32]) {
-        let (n_full, n_out) = (self.n_full(), self.n_out());
-        if let Some(map) = seen.norm {
-            if seen.winners.is_empty() {
-                return norm::gradient(self.level, seen.y, seen.grad, map, full);
+        match seen.norm {
+            Some(map) if seen.winners.is_empty() => {
+                norm::gradient(self.level, seen.y, seen.grad, map, full);
             }
-            let n = full.len() / n_full;
-            for (i, full) in full.chunks_exact_mut(n_full).enumerate() {
-                let Seen { y, grad, winners, .. } = seen.images(i..i + 1, n);
-                let shape = self.full_shape();
-                pool::max_pool_norm_backward(self.level, y, grad, winners, shape, map, full);
+            Some(map) => with_scratch(&PATCHES, full.len(), |unpooled| {
+                self.unpool_rows(seen, unpooled);
+                norm::gradient(self.level, seen.y, unpooled, map, full);
+            }),
+            None if self.pool => self.unpool_rows(seen, full),
+            None if self.relu => {
+                elementwise::relu_backward(self.level, seen.y, seen.grad, full);
             }
-        } else if self.pool {
-            let pooled = seen.grad.chunks_exact(n_out).zip(seen.winners.chunks_exact(n_out));
-            for (full, (grad, winners)) in full.chunks_exact_mut(n_full).zip(pooled) {
-                pool::max_pool_backward(self.level, grad, winners, self.full_shape(), full);
-            }
-        } else if self.relu {
-            elementwise::relu_backward(self.level, seen.y, seen.grad, full);
-        } else {
-            full.copy_from_slice(seen.grad);
+            None => full.copy_from_slice(seen.grad),
+        }
+    }
+
+    /// Writes the gradient before pooling of some images to `full`.
+    fn unpool_rows(&self, seen: Seen<'_>, full: &mut [f32]) {
+        let (n_full, n_pooled) = (self.n_full(), self.n_pooled());
+        let pooled = seen.grad.chunks_exact(n_pooled).zip(seen.winners.chunks_exact(n_pooled));
+        for (full, (grad, winners)) in full.chunks_exact_mut(n_full).zip(pooled) {
+            pool::max_pool_backward(self.level, grad, winners, self.full_shape(), full);
         }
     }
 
