@@ -1,7 +1,7 @@
 //! One epoch of a network over the training images of Fashion-MNIST, and its inference over the test images.
 //!
 //! ```text
-//! PIPELINE_DATA=DIR cargo bench --bench nn -- [--architecture NAME] [--batch N] [--precision f32]
+//! PIPELINE_DATA=DIR cargo bench --bench nn -- [--architecture NAME] [--batch N] [--precision f32|bf16]
 //!     [--images N] [--repeats N] [--threads N]
 //! ```
 //!
@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use hybrid_pipeline::data::{Dataset, ImageSet, ImageShape};
 use hybrid_pipeline::meter::Meter;
-use hybrid_pipeline::nn::{Architecture, TrainParams, train};
+use hybrid_pipeline::nn::{Architecture, Precision, TrainParams, train};
 use hybrid_pipeline::progress::Silent;
 use ndarray::{Array1, Array2, s};
 
@@ -30,9 +30,13 @@ fn main() -> Result<(), Failed> {
     let n_threads = number("--threads", 0)?;
     rayon::ThreadPoolBuilder::new().num_threads(n_threads).build_global()?;
     let architecture = Architecture::named(&value("--architecture").unwrap_or("c1".into()))?;
-    if let Some(other) = value("--precision").filter(|precision| precision != "f32") {
-        return Err(format!("precision `{other}` is not `f32`").into());
-    }
+    let precision = match value("--precision").as_deref() {
+        None | Some("f32") => Precision::F32,
+        Some("bf16") => Precision::Bf16,
+        Some(other) => {
+            return Err(format!("precision `{other}` is neither `f32` nor `bf16`").into());
+        }
+    };
     let (dir, n_images) = (Path::new(&dir), number("--images", 60_000)?);
     let data = Dataset {
         name: "fashion-mnist".into(),
@@ -43,7 +47,7 @@ fn main() -> Result<(), Failed> {
         synthetic: false,
     };
     let batch_size = number("--batch", 512)?;
-    let params = TrainParams { epochs: 1, batch_size, ..TrainParams::default() };
+    let params = TrainParams { epochs: 1, batch_size, precision, ..TrainParams::default() };
     let (mut epoch, mut inference) = (Vec::new(), Vec::new());
     let (mut loss, mut cpu_seconds) = (0.0, 0.0);
     for _ in 0..number("--repeats", 1)? {
@@ -62,7 +66,7 @@ fn main() -> Result<(), Failed> {
         "architecture": architecture.name(),
         "batch_size": batch_size,
         "n_images": data.train.len(),
-        "precision": "f32",
+        "precision": precision,
         "epoch_seconds": epoch,
         "epoch_cpu_seconds": cpu_seconds,
         "images_per_second": inference,

@@ -19,8 +19,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 # Name and published batch size.
 NETWORKS = {"b1": 128, "c1": 512, "b2": 128, "d1": 128, "d2": 128}
 PRECISIONS = ["f32", "bf16"]
-# Those that the program computes in.
-OURS = ["f32"]
 LAYOUTS = ["contiguous", "channels_last"]
 
 
@@ -35,8 +33,7 @@ def commands(network, args):
     """(system, precision, layout) and the command that measures it."""
     shared = ["--architecture", network, "--batch", str(NETWORKS[network]), "--threads", str(args.threads), "--images", str(args.images)]
     for precision in PRECISIONS:
-        if precision in OURS:
-            yield ("ours", precision, None), ["cargo", "bench", "--quiet", "--bench", "nn", "--", *shared, "--precision", precision]
+        yield ("ours", precision, None), ["cargo", "bench", "--quiet", "--bench", "nn", "--", *shared, "--precision", precision]
         for layout in LAYOUTS:
             yield ("torch", precision, layout), [sys.executable, f"{HERE}/cnn_epoch.py", *shared, "--precision", precision, "--layout", layout]
 
@@ -72,8 +69,7 @@ def table(found):
             pair = found.get(network, {}).get(precision)
             if pair is None:
                 continue
-            # A precision that is PyTorch's alone is held against our only one.
-            ours, torch = pair.get("ours") or found[network][OURS[0]]["ours"], pair["torch"]
+            ours, torch = pair["ours"], pair["torch"]
             lines.append(
                 f"| {network.upper()} | {precision} | {ours['epoch_seconds']:.2f} | {torch['epoch_seconds']:.2f} "
                 f"| {torch['epoch_seconds'] / ours['epoch_seconds']:.2f} "

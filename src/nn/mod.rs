@@ -34,7 +34,9 @@ pub use architecture::Architecture;
 pub use ensemble::{Average, Ensemble};
 pub use error::NnError;
 pub use network::Network;
-pub use params::{Engine, Freeze, Keep, Optimizer, Schedule, TrainParams};
+pub use params::{
+    Engine, Freeze, Initialisation, Keep, Optimizer, Precision, Schedule, TrainParams,
+};
 pub use train::{Trained, fine_tune, train};
 
 #[cfg(test)]

@@ -11,15 +11,19 @@ use super::augmentation::{Augmentation, Changed};
 use super::candle::Candle;
 use super::error::NnError;
 use super::ops::{Buffers, softmax};
-use super::params::Engine;
+use super::params::{Engine, Precision};
 use super::plan::{Fusion, Parameter, PixelScale, Plan};
 use super::tape::{self, Weights};
 use crate::data::{ImageShape, TensorFile};
 use crate::kernels::Cpu;
 use crate::kernels::nn::elementwise;
 
-/// Images computed together.
-const N_IMAGES_PER_CHUNK: usize = 512;
+/// Fewest and most images that one thread takes through all layers.
+const N_IMAGES_PER_CHUNK: (usize, usize) = (16, 256);
+/// Values of the largest layer for all images of a chunk: they stay in cache from layer to layer.
+const N_VALUES_PER_CHUNK: usize = 1 << 19;
+/// Images that candle computes together.
+const N_IMAGES_FOR_CANDLE: usize = 512;
 /// Images scaled to `[0, 1]` by one task.
 const N_IMAGES_PER_SCALING: usize = 64;
 
@@ -41,6 +45,8 @@ struct Document {
     layers: String,
     shape: ImageShape,
     n_classes: usize,
+    #[serde(default)]
+    precision: Precision,
 }
 
 impl Network {
@@ -48,9 +54,11 @@ impl Network {
         architecture: &Architecture,
         shape: ImageShape,
         n_classes: usize,
+        precision: Precision,
         weights: Weights,
     ) -> Result<Self, NnError> {
-        let plan = Plan::new(architecture, shape, n_classes, Fusion::On)?;
+        let mut plan = Plan::new(architecture, shape, n_classes, Fusion::On)?;
+        plan.precision = precision;
         Ok(Network { architecture: architecture.clone(), shape, n_classes, plan, weights })
     }
 
@@ -115,9 +123,15 @@ impl Network {
             return self.logits(pixels);
         }
         let candle = Candle::new(engine, &self.architecture, &self.plan, self.shape)?;
-        self.run_by(&self.plan, self.n_classes, pixels, |x, _, _| {
-            Ok(candle.scores(&self.weights, &x)?)
-        })
+        let rows: Vec<usize> = (0..pixels.nrows()).collect();
+        let (buffers, mut out) = (Buffers::default(), Vec::new());
+        for rows in rows.chunks(N_IMAGES_FOR_CANDLE) {
+            let n_pixels = self.shape.n_pixels();
+            let x = images(pixels, rows, n_pixels, self.plan.pixels, None, &buffers)?;
+            out.extend(candle.scores(&self.weights, &x)?);
+            buffers.keep_floats(x);
+        }
+        table(out, pixels.nrows(), self.n_classes)
     }
 
     /// Probabilities of the classes, `[n_images, n_classes]`.
@@ -149,11 +163,13 @@ impl Network {
             return self.run(&self.plan, value, pixels);
         }
         // The layer is inside a fused step.
-        let plan = Plan::new(&self.architecture, self.shape, self.n_classes, Fusion::Off)?;
+        let mut plan = Plan::new(&self.architecture, self.shape, self.n_classes, Fusion::Off)?;
+        plan.precision = self.plan.precision;
         let value = plan.value_of(&name).unwrap_or(plan.steps.len());
         self.run(&plan, value, pixels)
     }
 
+    /// Takes chunks of scaled images through `plan` up to `value`, each on one thread.
     fn run(
         &self,
         plan: &Plan,
@@ -161,33 +177,23 @@ impl Network {
         pixels: ArrayView2<'_, u8>,
     ) -> Result<Array2<f32>, NnError> {
         let n_values = plan.n_values(value);
-        self.run_by(plan, n_values, pixels, |x, n, buffers| {
-            Ok(rayon::scope(|_| tape::infer(plan, value, &self.weights, x, n, buffers)))
-        })
-    }
-
-    /// Calls `compute` for chunks of scaled images with their number, and gathers what it gives.
-    fn run_by(
-        &self,
-        plan: &Plan,
-        n_values: usize,
-        pixels: ArrayView2<'_, u8>,
-        compute: impl Fn(Vec<f32>, usize, &Buffers) -> Result<Vec<f32>, NnError>,
-    ) -> Result<Array2<f32>, NnError> {
+        let largest = (0..=value).map(|value| plan.n_values(value)).max().unwrap_or(1);
+        let (fewest, most) = N_IMAGES_PER_CHUNK;
+        let n_images = (N_VALUES_PER_CHUNK / largest.max(1)).clamp(fewest, most);
         let rows: Vec<usize> = (0..pixels.nrows()).collect();
         let buffers = Buffers::default();
-        let mut out: Vec<f32> = Vec::with_capacity(pixels.nrows() * n_values);
-        for rows in rows.chunks(N_IMAGES_PER_CHUNK) {
-            let x = images(pixels, rows, self.shape.n_pixels(), plan.pixels, None, &buffers)?;
-            let y = compute(x, rows.len(), &buffers)?;
-            out.extend_from_slice(&y);
-            buffers.keep_floats(y);
-        }
-        let n_found = out.len();
-        Array2::from_shape_vec((pixels.nrows(), n_values), out).map_err(|_| {
-            let problem = format!("{n_found} values for {} images", pixels.nrows());
-            NnError::Weights { problem }
-        })
+        let mut out = vec![0.0; pixels.nrows() * n_values];
+        out.par_chunks_mut(n_images * n_values).zip(rows.par_chunks(n_images)).try_for_each(
+            |(out, rows)| -> Result<(), NnError> {
+                let n_pixels = self.shape.n_pixels();
+                let x = images(pixels, rows, n_pixels, plan.pixels, None, &buffers)?;
+                let y = tape::infer(plan, value, &self.weights, x, rows.len(), &buffers);
+                out.copy_from_slice(&y);
+                buffers.keep_floats(y);
+                Ok(())
+            },
+        )?;
+        table(out, pixels.nrows(), n_values)
     }
 
     /// The network as a file: architecture in the document, one tensor per parameter.
@@ -197,6 +203,7 @@ impl Network {
             layers: self.architecture.to_toml().unwrap_or_default(),
             shape: self.shape,
             n_classes: self.n_classes,
+            precision: self.plan.precision,
         };
         let mut file = TensorFile::new(serde_json::to_value(document).unwrap_or_default());
         insert_weights(&mut file, "", &self.plan, &self.weights);
@@ -213,8 +220,18 @@ impl Network {
         let architecture = Architecture::parse(&document.architecture, &document.layers)?;
         let plan = Plan::new(&architecture, document.shape, document.n_classes, Fusion::On)?;
         let weights = take_weights(&mut file, "", &plan)?;
-        Network::new(&architecture, document.shape, document.n_classes, weights)
+        let Document { shape, n_classes, precision, .. } = document;
+        Network::new(&architecture, shape, n_classes, precision, weights)
     }
+}
+
+/// Values of `n` images as a table.
+fn table(values: Vec<f32>, n: usize, n_values: usize) -> Result<Array2<f32>, NnError> {
+    let n_found = values.len();
+    Array2::from_shape_vec((n, n_values), values).map_err(|_| {
+        let problem = format!("{n_found} values for {n} images");
+        NnError::Weights { problem }
+    })
 }
 
 /// The images at `rows`, changed if they are to be, scaled, `[rows.len(), n_pixels]`.

@@ -6,6 +6,7 @@
 
 use super::NnError;
 use super::architecture::{Architecture, Flow, Layer, LayerSpec, Penalty, conv_shape, windows};
+use super::params::{Initialisation, Precision};
 use crate::data::{ImageShape, Rng};
 use crate::kernels::nn::im2col::ConvShape;
 use crate::kernels::nn::pool::Windows;
@@ -18,6 +19,8 @@ pub struct Plan {
     pub parameters: Vec<Parameter>,
     /// For each value, whether something before it learns.
     pub learns: Vec<bool>,
+    /// What convolutions multiply; `f32` numbers unless it is set.
+    pub precision: Precision,
     /// The value that each layer gives, where a step ends with it.
     names: Vec<(String, usize)>,
 }
@@ -116,9 +119,8 @@ pub struct Parameter {
 /// First values of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Start {
-    /// Uniform within `1 / sqrt(fan_in)`, PyTorch's default for kernels and biases (He et al., 2015,
-    /// with a = sqrt 5); `fan_in` is the number of inputs behind one output.
-    Uniform { fan_in: usize },
+    /// Kernels and biases, by an [`Initialisation`]; `fan_in` is the number of inputs behind one output.
+    Drawn { fan_in: usize },
     /// All equal.
     Constant(f32),
 }
@@ -134,15 +136,22 @@ impl Parameter {
     }
 
     /// First values, drawn by name.
-    pub fn initialise(&self, seed: u64) -> Vec<f32> {
-        match self.start {
-            Start::Constant(value) => vec![value; self.n_values()],
-            Start::Uniform { fan_in } => {
-                let mut rng = Rng::new(seed, &["initialise", &self.name]);
-                let bound = (1.0 / (fan_in as f64).sqrt()) as f32;
-                (0..self.n_values()).map(|_| rng.uniform_f32(-bound, bound)).collect()
+    pub fn initialise(&self, seed: u64, rule: Initialisation) -> Vec<f32> {
+        let n = self.n_values();
+        let fan_in = match self.start {
+            Start::Constant(value) => return vec![value; n],
+            Start::Drawn { fan_in } => fan_in,
+        };
+        let bound = match (rule, self.shape.as_slice()) {
+            (Initialisation::Pytorch, _) => (1.0 / fan_in as f64).sqrt(),
+            (Initialisation::Glorot, [.., n_in, _]) => {
+                let fan_out = n / n_in;
+                (6.0 / (fan_in + fan_out) as f64).sqrt()
             }
-        }
+            (Initialisation::Glorot, _) => return vec![0.0; n],
+        } as f32;
+        let mut rng = Rng::new(seed, &["initialise", &self.name]);
+        (0..n).map(|_| rng.uniform_f32(-bound, bound)).collect()
     }
 }
 
@@ -162,6 +171,7 @@ impl Plan {
                 steps: Vec::new(),
                 parameters: Vec::new(),
                 learns: vec![false],
+                precision: Precision::default(),
                 names: Vec::new(),
             },
             fusion,
@@ -334,7 +344,7 @@ impl Planner {
         penalty: Penalty,
     ) -> usize {
         let n_out = shape.last().copied().unwrap_or(0);
-        let start = Start::Uniform { fan_in };
+        let start = Start::Drawn { fan_in };
         let position = self.plan.parameters.len();
         let name = format!("{layer}.weight");
         self.plan.parameters.push(Parameter { name, shape, start, is_trained: true, penalty });

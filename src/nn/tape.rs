@@ -220,7 +220,8 @@ impl Run<'_> {
     }
 
     fn conv(&self, step: &Step, shape: ConvShape, followers: (bool, bool)) -> Conv<'_> {
-        Conv::new(shape, followers, self.plan.learns[step.input], self.buffers)
+        let learns = self.plan.learns[step.input];
+        Conv::new(shape, followers, learns, self.plan.precision, self.buffers)
     }
 
     fn dense(&self, step: &Step, relu: bool) -> Dense<'_> {

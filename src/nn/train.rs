@@ -15,7 +15,7 @@ use super::error::NnError;
 use super::network::{Network, images};
 use super::ops::{Buffers, cross_entropy};
 use super::params::{Keep, Schedule, TrainParams};
-use super::plan::{Fusion, Plan};
+use super::plan::{Fusion, Parameter, Plan};
 use super::schedule::Rates;
 use super::tape::{Gradients, Moment, Weights};
 use super::{average, gradient, optimizer, transfer};
@@ -130,7 +130,8 @@ fn train_from(
     stopped_early &= standing.history.len() < params.epochs;
     let best_epoch = kept_epoch(params.keep, &standing.history);
     let Standing { best_weights, history, .. } = standing;
-    let network = Network::new(architecture, data.train.shape, data.n_classes(), best_weights)?;
+    let (shape, precision) = (data.train.shape, params.precision);
+    let network = Network::new(architecture, shape, data.n_classes(), precision, best_weights)?;
     Ok(Trained { network, history, best_epoch, stopped_early })
 }
 
@@ -144,6 +145,7 @@ fn check(
     params.augment.check(data.train.shape).map_err(NnError::Augment)?;
     let (n_classes, n_images) = (data.n_classes(), data.train.len() - data.validation_idx.len());
     let mut plan = Plan::new(architecture, data.train.shape, n_classes, Fusion::On)?;
+    plan.precision = params.precision;
     transfer::freeze(&mut plan, architecture.name(), &params.freeze)?;
     if n_images == 0 {
         return Err(NnError::NoImages { dataset: data.name.clone() });
@@ -179,8 +181,8 @@ fn start(
     seed: u64,
     from: Option<&Network>,
 ) -> Result<Standing, NnError> {
-    let mut weights: Weights =
-        plan.parameters.iter().map(|parameter| parameter.initialise(seed)).collect();
+    let first = |parameter: &Parameter| parameter.initialise(seed, params.initialisation);
+    let mut weights: Weights = plan.parameters.iter().map(first).collect();
     if let Some(from) = from {
         transfer::adopt(plan, n_classes, &mut weights, from)?;
     }

@@ -3,8 +3,11 @@
 //! [`per_lanes!`] compiles a body for every level of this machine. All levels follow one algorithm;
 //! those with fused multiply-add differ from the plain one by rounding.
 
+pub mod bf16;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+
+pub(super) use bf16::per_pairs;
 
 /// `N` values that are computed together.
 ///
@@ -30,6 +33,51 @@ pub unsafe trait Lanes: Copy {
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self;
     /// `max(self, 0)`; not-a-number stays.
     unsafe fn rectify(self) -> Self;
+    /// Writes the values as `bf16`, to the nearest, ties away from zero.
+    unsafe fn store_bf16(self, to: *mut u16);
+    /// Writes `N` pairs of `bf16` numbers, of `self` in the low halves and of `high` in the high ones.
+    unsafe fn store_pairs(self, high: Self, to: *mut u32);
+}
+
+/// A register of factors of a product: [`Lanes`], or pairs of `bf16` numbers.
+///
+/// # Safety
+/// As of [`Lanes`]; `read` reads `Sums::N` values.
+pub unsafe trait Factors: Copy {
+    /// What one lane holds.
+    type Value: Copy;
+    /// A register of sums.
+    type Sums: Lanes;
+    /// `value` in every lane.
+    unsafe fn fill(value: Self::Value) -> Self;
+    /// Reads a register.
+    unsafe fn read(from: *const Self::Value) -> Self;
+    /// `sums` and the products of each lane of `self` and `other`.
+    unsafe fn add_products(self, other: Self, sums: Self::Sums) -> Self::Sums;
+}
+
+// SAFETY: those of `Lanes`.
+unsafe impl<V: Lanes> Factors for V {
+    type Value = f32;
+    type Sums = V;
+
+    #[inline(always)]
+    unsafe fn fill(value: f32) -> Self {
+        // SAFETY: the trait's.
+        unsafe { V::splat(value) }
+    }
+
+    #[inline(always)]
+    unsafe fn read(from: *const f32) -> Self {
+        // SAFETY: the trait's.
+        unsafe { V::load(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn add_products(self, other: Self, sums: Self) -> Self {
+        // SAFETY: the trait's.
+        unsafe { self.mul_add(other, sums) }
+    }
 }
 
 /// Eight values that the compiler turns into what the machine has.
@@ -79,6 +127,22 @@ unsafe impl Lanes for Plain {
     #[inline(always)]
     unsafe fn rectify(self) -> Self {
         self.map(|value| if value < 0.0 { 0.0 } else { value })
+    }
+
+    #[inline(always)]
+    unsafe fn store_bf16(self, to: *mut u16) {
+        let values = self.map(|value| (bf16::rounded(value) >> 16) as u16);
+        // SAFETY: as in `load`.
+        unsafe { to.cast::<[u16; 8]>().write_unaligned(values) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_pairs(self, high: Self, to: *mut u32) {
+        let pairs: [u32; 8] = std::array::from_fn(|i| {
+            bf16::rounded(self[i]) >> 16 | bf16::rounded(high[i]) & bf16::HIGH
+        });
+        // SAFETY: as in `load`.
+        unsafe { to.cast::<[u32; 8]>().write_unaligned(pairs) }
     }
 }
 

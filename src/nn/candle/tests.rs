@@ -4,6 +4,7 @@ use candle_core::{Device, Tensor, Var};
 
 use super::*;
 use crate::data::Rng;
+use crate::nn::Initialisation;
 use crate::nn::plan::Fusion;
 use crate::nn::tape;
 
@@ -32,7 +33,8 @@ fn every_shipped_network_has_candles_scores_and_gradients() {
     for name in Architecture::names() {
         let architecture = Architecture::named(&name).unwrap();
         let plan = Plan::new(&architecture, SHAPE, N_CLASSES, Fusion::On).unwrap();
-        let weights: Weights = plan.parameters.iter().map(|p| p.initialise(5)).collect();
+        let weights: Weights =
+            plan.parameters.iter().map(|p| p.initialise(5, Initialisation::Pytorch)).collect();
         let buffers = Buffers::default();
         let candle = Candle::new(Engine::Candle, &architecture, &plan, SHAPE).unwrap();
 

@@ -6,18 +6,20 @@
 //! written out for all others. The backward pass
 //! computes patches and points again rather than keep them.
 
-use std::cell::Cell;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::super::params::Precision;
 use super::norm::Map;
+use super::scratch::{PATCHES, SUMS, with_scratch};
 use super::{Buffers, Input};
 use crate::kernels::Cpu;
 use crate::kernels::gemm::{Mat, gemm};
 use crate::kernels::nn::conv_direct::{self, DirectShape};
 use crate::kernels::nn::im2col::{ConvShape, col2im_add, im2col, pad};
 use crate::kernels::nn::norm::{self, GradientMap, Pending};
+use crate::kernels::nn::winograd::Format;
 use crate::kernels::nn::{conv_rows, elementwise, pool, winograd};
 
 /// Fewest and most images that one matrix product of patches covers. Few, so that their patches stay
@@ -53,6 +55,7 @@ pub struct Conv<'a> {
     relu: bool,
     pool: bool,
     way: Way,
+    format: Format,
     level: Cpu,
     buffers: &'a Buffers,
 }
@@ -110,10 +113,15 @@ impl<'a> Conv<'a> {
         shape: ConvShape,
         (relu, pool): (bool, bool),
         needs_input_grad: bool,
+        precision: Precision,
         buffers: &'a Buffers,
     ) -> Self {
         let way = way(&shape, pool, needs_input_grad);
-        Conv { shape, relu, pool, way, level: Cpu::detect(), buffers }
+        let format = match precision {
+            Precision::F32 => Format::F32,
+            Precision::Bf16 => Format::Bf16,
+        };
+        Conv { shape, relu, pool, way, format, level: Cpu::detect(), buffers }
     }
 
     /// True if it applies the pending map of the images that it reads.
@@ -166,7 +174,7 @@ impl<'a> Conv<'a> {
         let no_bias = vec![0.0; self.shape.out_channels];
         let bias = bias.unwrap_or(&no_bias);
         let points = match self.way {
-            Way::Winograd => self.points(weights),
+            Way::Winograd => self.points(weights, false),
             _ => Vec::new(),
         };
         let kernel = if points.is_empty() { weights } else { points.as_slice() };
@@ -198,6 +206,7 @@ impl<'a> Conv<'a> {
                     winograd::forward(
                         self.level,
                         &self.shape,
+                        self.format,
                         Pending { rows: x, map },
                         kernel,
                         bias,
@@ -268,10 +277,11 @@ impl<'a> Conv<'a> {
         elementwise::add_bias(self.level, out, bias, self.relu);
     }
 
-    /// The kernel at Winograd's points.
-    fn points(&self, weights: &[f32]) -> Vec<f32> {
-        let mut points = self.buffers.floats(winograd::n_kernel_values(&self.shape));
-        winograd::transform_kernel(self.level, &self.shape, weights, &mut points);
+    /// The kernel at Winograd's points; its channels may have been exchanged.
+    fn points(&self, weights: &[f32], is_turned: bool) -> Vec<f32> {
+        let (level, shape, format) = (self.level, &self.shape, self.format);
+        let mut points = self.buffers.floats(winograd::n_kernel_values(shape));
+        winograd::transform_kernel(level, shape, format, is_turned, weights, &mut points);
         points
     }
 
@@ -287,7 +297,7 @@ impl<'a> Conv<'a> {
                 }
             }
         }
-        let points = self.points(&turned);
+        let points = self.points(&turned, true);
         self.buffers.keep_floats(turned);
         points
     }
@@ -453,6 +463,7 @@ impl<'a> Conv<'a> {
                 winograd::backward(
                     self.level,
                     &self.shape,
+                    self.format,
                     seen.x.pending(),
                     full,
                     turned,
@@ -583,23 +594,4 @@ struct Part<'a> {
     images: Option<&'a mut [f32]>,
     kernel: Vec<f32>,
     bias: Vec<f32>,
-}
-
-thread_local! {
-    static PATCHES: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
-    static SUMS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
-}
-
-/// Calls `work` with `n` unspecified values of this thread's scratch memory.
-fn with_scratch(
-    scratch: &'static std::thread::LocalKey<Cell<Vec<f32>>>,
-    n: usize,
-    work: impl FnOnce(&mut [f32]),
-) {
-    let mut values = scratch.take();
-    if values.len() < n {
-        values.resize(n, 0.0);
-    }
-    work(&mut values[..n]);
-    scratch.set(values);
 }

@@ -11,6 +11,7 @@ pub mod dropout;
 pub mod elementwise;
 mod loss;
 pub mod norm;
+mod scratch;
 mod value;
 
 pub use buffers::Buffers;

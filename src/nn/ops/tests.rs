@@ -3,6 +3,7 @@
 use candle_core::{Device, Tensor, Var};
 
 use super::super::Architecture;
+use super::super::params::{Initialisation, Precision};
 use super::super::plan::{Fusion, Plan, Start};
 use super::super::tape::{self, Moment, Weights};
 use super::conv::{Conv, Seen, Wanted};
@@ -44,7 +45,7 @@ fn check(text: &str, shape: ImageShape) {
             .map(|parameter| {
                 let n = parameter.n_values();
                 let (center, bound) = match parameter.start {
-                    Start::Uniform { fan_in } => (0.0, 1.5 / (fan_in as f32).sqrt()),
+                    Start::Drawn { fan_in } => (0.0, 1.5 / (fan_in as f32).sqrt()),
                     Start::Constant(value) => (value, 0.5),
                 };
                 draw(n, &parameter.name).iter().map(|v| center + bound * v).collect()
@@ -244,9 +245,13 @@ fn pending_map(n_channels: usize, relu: bool, buffers: &Buffers) -> norm::Map {
 fn a_convolution_of_pending_rows_gives_the_bits_of_one_of_mapped_rows() {
     let buffers = Buffers::default();
     // Winograd's filtering and patches where they lie.
-    for (in_channels, kernel, stride, relu) in
-        [(16, 3, 1, true), (32, 3, 1, false), (3, 3, 2, true), (16, 1, 1, true)]
-    {
+    for (in_channels, kernel, stride, relu, precision) in [
+        (16, 3, 1, true, Precision::F32),
+        (16, 3, 1, true, Precision::Bf16),
+        (32, 3, 1, false, Precision::F32),
+        (3, 3, 2, true, Precision::F32),
+        (16, 1, 1, true, Precision::F32),
+    ] {
         let shape = ConvShape {
             height: 7,
             width: 6,
@@ -263,7 +268,7 @@ fn a_convolution_of_pending_rows_gives_the_bits_of_one_of_mapped_rows() {
         let mapped = map.apply(&rows, &buffers);
         let weights = draw(shape.n_patch() * shape.out_channels, "kernel");
         let grad = draw(n * shape.n_positions() * shape.out_channels, "grad");
-        let conv = Conv::new(shape, (true, false), true, &buffers);
+        let conv = Conv::new(shape, (true, false), true, precision, &buffers);
         assert!(conv.applies_maps());
         let run = |x: Input<'_>| {
             let y = conv.forward(x, (&weights, None), Some(&[0.25; 16]), n);
@@ -318,7 +323,7 @@ fn layers_computed_together_give_the_gradients_of_single_layers() {
         let run = |fusion| {
             let plan = Plan::new(&architecture, IMAGE, 3, fusion).unwrap();
             let parameters = plan.parameters.iter();
-            let weights = parameters.map(|p| p.initialise(5)).collect();
+            let weights = parameters.map(|p| p.initialise(5, Initialisation::Pytorch)).collect();
             let x = draw(N_IMAGES * IMAGE.n_pixels(), "x");
             tape::gradients(&plan, &weights, x, &LABELS, 0.1, MOMENT, &buffers)
         };
@@ -341,7 +346,8 @@ fn sums_taken_on_the_way_do_not_depend_on_the_number_of_threads() {
     let labels: Vec<usize> = (0..37).map(|i| i % 3).collect();
     let run = |n_threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
-        let weights = plan.parameters.iter().map(|p| p.initialise(5)).collect();
+        let weights =
+            plan.parameters.iter().map(|p| p.initialise(5, Initialisation::Pytorch)).collect();
         let x = draw(labels.len() * IMAGE.n_pixels(), "x");
         let buffers = Buffers::default();
         let gradients = || tape::gradients(&plan, &weights, x, &labels, 0.1, MOMENT, &buffers);

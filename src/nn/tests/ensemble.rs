@@ -6,7 +6,7 @@ use ndarray::{Array2, array};
 use super::Stopper;
 use crate::data::{ImageShape, TensorFile};
 use crate::nn::plan::{Fusion, Plan};
-use crate::nn::{Architecture, Average, Ensemble, Network, NnError};
+use crate::nn::{Architecture, Average, Ensemble, Network, NnError, Precision};
 use crate::progress::Silent;
 
 const SHAPE: ImageShape = ImageShape { height: 1, width: 2, channels: 1 };
@@ -27,7 +27,7 @@ fn linear(shape: ImageShape, score: f32, bias: [f32; 2]) -> Network {
         }
     });
     let weights = weights.collect();
-    Network::new(&architecture, shape, 2, weights).unwrap()
+    Network::new(&architecture, shape, 2, Precision::F32, weights).unwrap()
 }
 
 /// Tells the first class with 3/4, and the second with 4/5, of any image.

@@ -44,7 +44,7 @@ fn weights(parameters: &[Parameter]) -> Weights {
                 _ => (0.1, 0.0),
             },
             _ => match parameter.start {
-                Start::Uniform { fan_in } => (1.5 / (fan_in as f64).sqrt(), 0.0),
+                Start::Drawn { fan_in } => (1.5 / (fan_in as f64).sqrt(), 0.0),
                 Start::Constant(_) => unreachable!("only batch norm starts constant"),
             },
         };

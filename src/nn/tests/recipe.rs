@@ -3,8 +3,9 @@
 use super::*;
 use crate::metrics::EpochRecord;
 use crate::nn::ops::cross_entropy;
+use crate::nn::plan::{Fusion, Plan};
 use crate::nn::test_fixture::{assert_close, training_recipe};
-use crate::nn::{Freeze, Keep, Schedule, fine_tune};
+use crate::nn::{Freeze, Initialisation, Keep, Precision, Schedule, fine_tune};
 
 fn run(params: &TrainParams, dir: Option<&Path>, progress: &dyn Progress) -> Trained {
     train(&small(), &bars(300), params, 3, dir, progress).unwrap()
@@ -394,4 +395,93 @@ fn penalties_are_part_of_the_training_loss_and_of_the_gradient() {
     let penalty: f64 = weights.iter().map(|w| f64::from(0.01 * w.abs() + 0.1 * w * w)).sum();
     assert!((with - without - penalty).abs() < 1e-6, "{with} {without} {penalty}");
     assert_eq!(validation_with, validation_without);
+}
+
+#[test]
+fn weights_begin_as_those_of_pytorch_or_of_keras() {
+    let plan = Plan::new(&small(), bars(1).train.shape, 3, Fusion::On).unwrap();
+    for rule in [Initialisation::Pytorch, Initialisation::Glorot] {
+        for parameter in &plan.parameters {
+            let values = parameter.initialise(1, rule);
+            let most = values.iter().fold(0.0f64, |most, value| most.max(f64::from(value.abs())));
+            // Inputs behind an output, and outputs before an input.
+            let (fan_in, fan_out) = match (parameter.name.as_str(), parameter.shape.as_slice()) {
+                ("conv_1.weight" | "conv_1.bias", _) => (9.0, 144.0),
+                ("conv_2.weight" | "conv_2.bias", _) => (144.0, 54.0),
+                (_, [n_in, n_out]) => (*n_in as f64, *n_out as f64),
+                (name, shape) => (dense_inputs(&plan, name), shape[0] as f64),
+            };
+            let is_kernel = parameter.name.ends_with("weight");
+            let bound = match rule {
+                Initialisation::Pytorch => (1.0 / fan_in).sqrt(),
+                Initialisation::Glorot if is_kernel => (6.0 / (fan_in + fan_out)).sqrt(),
+                Initialisation::Glorot => 0.0,
+            };
+            let least = if is_kernel { 0.9 * bound } else { 0.0 };
+            let name = &parameter.name;
+            assert!(
+                (least..=bound * 1.000_001).contains(&most),
+                "{name} {rule:?}: {most}, {bound}"
+            );
+            assert_eq!(values.iter().all(|value| *value == 0.0), bound == 0.0, "{name}");
+        }
+    }
+}
+
+/// Inputs of the dense layer of a bias.
+fn dense_inputs(plan: &Plan, bias: &str) -> f64 {
+    let kernel = bias.replace(".bias", ".weight");
+    let kernel = plan.parameters.iter().find(|parameter| parameter.name == kernel).unwrap();
+    kernel.shape[0] as f64
+}
+
+/// Two convolutions, the second of which has whole registers of channels.
+fn wide() -> Architecture {
+    let layers = r#"
+        title = "wide"
+        layer = [
+            { kind = "conv", filters = 16, kernel = 3, padding = "same" },
+            { kind = "relu" },
+            { kind = "conv", filters = 16, kernel = 3, padding = "same" },
+            { kind = "relu" },
+            { kind = "max_pool" },
+            { kind = "flatten" },
+            { kind = "dense", units = "classes" },
+        ]
+    "#;
+    Architecture::parse("wide", layers).unwrap()
+}
+
+#[test]
+fn bf16_learns_on_any_number_of_threads_and_is_used_again_after_storage() {
+    let data = bars(300);
+    let train_at = |precision: Precision, n_threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+        let params = TrainParams { precision, ..params() };
+        pool.install(|| train(&wide(), &data, &params, 3, None, &Silent).unwrap())
+    };
+    let (exact, trained) = (train_at(Precision::F32, 1), train_at(Precision::Bf16, 1));
+    assert_ne!(weight_bytes(&trained.network), weight_bytes(&exact.network));
+    for n_threads in [2, 3] {
+        let other = train_at(Precision::Bf16, n_threads);
+        assert_eq!(weight_bytes(&other.network), weight_bytes(&trained.network));
+    }
+    let last = |trained: &Trained| trained.history.last().unwrap().train_loss;
+    let (loss, exact_loss) = (last(&trained), last(&exact));
+    assert!((loss / exact_loss - 1.0).abs() < 0.1, "{loss} {exact_loss}");
+
+    let pixels = data.test.pixels.view();
+    let scores = trained.network.logits(pixels).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("network.safetensors");
+    trained.network.to_tensors().write(&path).unwrap();
+    let stored = Network::from_tensors(TensorFile::read(&path).unwrap()).unwrap();
+    assert_eq!(stored.logits(pixels).unwrap(), scores);
+    let kernels = trained.network.parameters().map(|(_, values)| values.to_vec()).collect();
+    let shape = data.train.shape;
+    let exact = Network::new(&wide(), shape, data.n_classes(), Precision::F32, kernels).unwrap();
+    let exact_scores = exact.logits(pixels).unwrap();
+    assert_ne!(exact_scores, scores, "the network is used as it was trained");
+    let distance = (&exact_scores - &scores).mapv(|d| d * d).sum().sqrt();
+    assert!(distance < 0.05 * exact_scores.mapv(|d| d * d).sum().sqrt(), "{distance}");
 }

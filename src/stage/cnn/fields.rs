@@ -152,6 +152,12 @@ pub const FIELDS: &[Field] = &[
         Some("\"best_loss\""),
     ),
     field(
+        "initialisation",
+        "first weights: uniform as PyTorch's layers, or Glorot's uniform and no bias, as Keras's",
+        Accepts::Choice(&["pytorch", "glorot"]),
+        Some("\"pytorch\""),
+    ),
+    field(
         "freeze",
         "layers that do not learn, such as those that `init_from` gave",
         Accepts::WordOrTexts { words: &["none", "all_but_last"] },
@@ -168,6 +174,16 @@ pub const FIELDS: &[Field] = &[
         "who computes: our kernels, candle on the CPU, or on a GPU (a build with `cuda`)",
         Accepts::Choice(&["native", "candle", "candle_cuda"]),
         Some("\"native\""),
+    ),
+    read_if(
+        "engine",
+        &["native"],
+        field(
+            "precision",
+            "what convolutions multiply: f32 numbers, or bf16 numbers added up in f32",
+            Accepts::Choice(&["f32", "bf16"]),
+            Some("\"f32\""),
+        ),
     ),
 ];
 

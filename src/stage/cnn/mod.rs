@@ -12,7 +12,8 @@ use super::{
 };
 use crate::data::Transforms;
 use crate::nn::{
-    self, Architecture, Engine, Freeze, Keep, NnError, Optimizer, Schedule, TrainParams,
+    self, Architecture, Engine, Freeze, Initialisation, Keep, NnError, Optimizer, Precision,
+    Schedule, TrainParams,
 };
 use fields::FIELDS;
 
@@ -87,9 +88,12 @@ struct CnnStage {
     ema_decay: f64,
     early_stopping: usize,
     keep: Keep,
+    initialisation: Initialisation,
     freeze: FreezeField,
     augment: Transforms,
     engine: Engine,
+    #[serde(default)]
+    precision: Precision,
 }
 
 /// `"none"`, `"all_but_last"` or names of layers.
@@ -136,6 +140,7 @@ impl CnnStage {
             ema_decay: (self.ema_decay > 0.0).then_some(self.ema_decay),
             early_stopping: (self.early_stopping > 0).then_some(self.early_stopping),
             keep: self.keep,
+            initialisation: self.initialisation,
             freeze: match &self.freeze {
                 FreezeField::Layers(names) => Freeze::Layers(names.clone()),
                 FreezeField::Word(word) if word == "all_but_last" => Freeze::AllButLast,
@@ -143,6 +148,7 @@ impl CnnStage {
             },
             augment: self.augment,
             engine: self.engine,
+            precision: self.precision,
         }
     }
 

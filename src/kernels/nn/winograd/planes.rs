@@ -3,13 +3,36 @@
 //! Tiles of six image values overlap by two; what lies outside the image is zero.
 
 use super::super::im2col::{ConvShape, pad};
-use super::super::lanes::per_lanes;
+use super::super::lanes::{Lanes, per_lanes};
 use super::super::norm::Pending;
 use super::points::{
     image_to_points, kernel_to_points, outputs_to_points, points_to_image, points_to_kernel,
     points_to_outputs,
 };
 use super::{SIDE, TILE, padded_width, tiles};
+
+/// A register of kernels, at the points; `n` values from one tap to the next.
+///
+/// # Safety
+/// The CPU has the register `V`; nine taps lie behind `weights`.
+#[inline(always)]
+pub unsafe fn kernel_taps<V: Lanes>(weights: *const f32, n: usize) -> [[V; SIDE]; SIDE] {
+    // SAFETY: the caller's taps.
+    unsafe {
+        let mut rows = [[V::splat(0.0); 3]; SIDE];
+        for x in 0..3 {
+            let column = std::array::from_fn(|y| V::load(weights.add((y * 3 + x) * n)));
+            for (row, value) in rows.iter_mut().zip(kernel_to_points(column)) {
+                row[x] = value;
+            }
+        }
+        let mut points = [[V::splat(0.0); SIDE]; SIDE];
+        for y in 0..SIDE {
+            points[y] = kernel_to_points(rows[y]);
+        }
+        points
+    }
+}
 
 per_lanes! {
     /// Kernels `[3, 3, n]` to planes of `n` values, `plane` apart.
@@ -19,16 +42,10 @@ per_lanes! {
     pub unsafe fn kernel_planes<V>(n: usize, weights: &[f32], planes: &mut [f32], plane: usize) {
         let (weights, planes) = (weights.as_ptr(), planes.as_mut_ptr());
         for i in (0..n).step_by(V::N) {
-            let mut rows = [[V::splat(0.0); 3]; SIDE];
-            for x in 0..3 {
-                let column = std::array::from_fn(|y| V::load(weights.add((y * 3 + x) * n + i)));
-                for (row, value) in rows.iter_mut().zip(kernel_to_points(column)) {
-                    row[x] = value;
-                }
-            }
-            for (y, row) in rows.into_iter().enumerate() {
-                for (x, value) in kernel_to_points(row).into_iter().enumerate() {
-                    value.store(planes.add((y * SIDE + x) * plane + i));
+            let points = kernel_taps::<V>(weights.add(i), n);
+            for (dy, row) in points.iter().enumerate() {
+                for (dx, value) in row.iter().enumerate() {
+                    value.store(planes.add((dy * SIDE + dx) * plane + i));
                 }
             }
         }
@@ -70,6 +87,33 @@ fn unpad(shape: &ConvShape, padded: &[f32], image: &mut [f32]) {
     }
 }
 
+/// A register of channels of a tile of an image, at the points; `row` values from one row to the next.
+///
+/// # Safety
+/// The CPU has the register `V`; the tile lies behind `corner`.
+#[inline(always)]
+pub unsafe fn image_tile<V: Lanes>(
+    corner: *const f32,
+    row: usize,
+    channels: usize,
+) -> [[V; SIDE]; SIDE] {
+    // SAFETY: the caller's tile.
+    unsafe {
+        let mut rows = [[V::splat(0.0); SIDE]; SIDE];
+        for dx in 0..SIDE {
+            let from = corner.add(dx * channels);
+            let values = std::array::from_fn(|dy| V::load(from.add(dy * row)));
+            for (row, value) in rows.iter_mut().zip(image_to_points(values)) {
+                row[dx] = value;
+            }
+        }
+        for row in &mut rows {
+            *row = image_to_points(*row);
+        }
+        rows
+    }
+}
+
 per_lanes! {
     /// Images to planes `plane` apart; `padded` is scratch memory.
     ///
@@ -88,16 +132,9 @@ per_lanes! {
                 let (y, x) = (tile / across * TILE, tile % across * TILE);
                 let corner = padded.as_ptr().add(y * row + x * channels);
                 for channel in (0..channels).step_by(V::N) {
-                    let mut rows = [[V::splat(0.0); SIDE]; SIDE];
-                    for dx in 0..SIDE {
-                        let from = corner.add(dx * channels + channel);
-                        let values = std::array::from_fn(|dy| V::load(from.add(dy * row)));
-                        for (row, value) in rows.iter_mut().zip(image_to_points(values)) {
-                            row[dx] = value;
-                        }
-                    }
-                    for (dy, row) in rows.into_iter().enumerate() {
-                        for (dx, value) in image_to_points(row).into_iter().enumerate() {
+                    let points = image_tile::<V>(corner.add(channel), row, channels);
+                    for (dy, row) in points.iter().enumerate() {
+                        for (dx, value) in row.iter().enumerate() {
                             value.store(to.add((dy * SIDE + dx) * plane + channel));
                         }
                     }
@@ -191,6 +228,40 @@ per_lanes! {
     }
 }
 
+/// A register of channels of a tile of outputs, of which some rows and columns are there, at the points.
+///
+/// # Safety
+/// As [`image_tile`].
+#[inline(always)]
+pub unsafe fn output_tile<V: Lanes>(
+    corner: *const f32,
+    row: usize,
+    channels: usize,
+    (n_rows, n_columns): (usize, usize),
+) -> [[V; SIDE]; SIDE] {
+    // SAFETY: the caller's tile.
+    unsafe {
+        let mut rows = [[V::splat(0.0); TILE]; SIDE];
+        for dx in 0..n_columns {
+            let values: [V; TILE] = std::array::from_fn(|dy| {
+                if dy < n_rows {
+                    V::load(corner.add(dy * row + dx * channels))
+                } else {
+                    V::splat(0.0)
+                }
+            });
+            for (row, value) in rows.iter_mut().zip(outputs_to_points(values)) {
+                row[dx] = value;
+            }
+        }
+        let mut points = [[V::splat(0.0); SIDE]; SIDE];
+        for y in 0..SIDE {
+            points[y] = outputs_to_points(rows[y]);
+        }
+        points
+    }
+}
+
 per_lanes! {
     /// Gradients of outputs to those of planes.
     ///
@@ -208,21 +279,10 @@ per_lanes! {
                 let (n_rows, n_columns) = ((height - y).min(TILE), (width - x).min(TILE));
                 let corner = grad.as_ptr().add((y * width + x) * channels);
                 for channel in (0..channels).step_by(V::N) {
-                    let mut rows = [[V::splat(0.0); TILE]; SIDE];
-                    for dx in 0..n_columns {
-                        let values: [V; TILE] = std::array::from_fn(|dy| {
-                            if dy < n_rows {
-                                V::load(corner.add((dy * width + dx) * channels + channel))
-                            } else {
-                                V::splat(0.0)
-                            }
-                        });
-                        for (row, value) in rows.iter_mut().zip(outputs_to_points(values)) {
-                            row[dx] = value;
-                        }
-                    }
-                    for (dy, row) in rows.into_iter().enumerate() {
-                        for (dx, value) in outputs_to_points(row).into_iter().enumerate() {
+                    let corner = corner.add(channel);
+                    let points = output_tile::<V>(corner, width * channels, channels, (n_rows, n_columns));
+                    for (dy, row) in points.iter().enumerate() {
+                        for (dx, value) in row.iter().enumerate() {
                             value.store(to.add((dy * SIDE + dx) * plane + channel));
                         }
                     }

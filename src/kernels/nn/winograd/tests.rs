@@ -38,11 +38,14 @@ fn visit(shape: &ConvShape, n: usize, mut visit: impl FnMut(usize, usize, usize)
     }
 }
 
-/// Largest difference relative to the largest value.
-fn difference(found: &[f32], expected: &[f64]) -> f64 {
-    let largest = expected.iter().fold(0.0f64, |max, v| max.max(v.abs()));
-    let differences = found.iter().zip(expected).map(|(f, e)| (f64::from(*f) - e).abs());
-    differences.fold(0.0, f64::max) / largest
+/// Largest difference relative to the largest value; with `bf16` root of mean squares in place of both.
+fn difference(format: Format, found: &[f32], expected: &[f64]) -> f64 {
+    let differences = found.iter().zip(expected).map(|(f, e)| f64::from(*f) - e);
+    let size = |values: &mut dyn Iterator<Item = f64>| match format {
+        Format::F32 => values.fold(0.0, |max: f64, v| max.max(v.abs())),
+        Format::Bf16 => values.map(|v| v * v).sum::<f64>().sqrt(),
+    };
+    size(&mut { differences }) / size(&mut expected.iter().copied())
 }
 
 fn turned(shape: &ConvShape, weights: &[f32]) -> Vec<f32> {
@@ -55,7 +58,14 @@ fn turned(shape: &ConvShape, weights: &[f32]) -> Vec<f32> {
         .collect()
 }
 
-/// Tolerance: 2e-5 of the greatest value; random values came to 1.1e-5 at most.
+/// Random values came to 1.1e-5 at most, and with `bf16` to 2.8e-2.
+fn tolerance(format: Format) -> f64 {
+    match format {
+        Format::F32 => 2e-5,
+        Format::Bf16 => 5e-2,
+    }
+}
+
 #[test]
 fn outputs_and_gradients_match_the_definition() {
     let sizes = [(4, 4), (7, 7), (8, 5), (11, 13), (3, 3)];
@@ -75,13 +85,15 @@ fn outputs_and_gradients_match_the_definition() {
                 out_channels,
             };
             for level in Cpu::all() {
-                compare(&shape, level);
+                compare(&shape, level, Format::F32);
+                compare(&shape, level, Format::Bf16);
             }
         }
     }
 }
 
-fn compare(shape: &ConvShape, level: Cpu) {
+fn compare(shape: &ConvShape, level: Cpu, format: Format) {
+    let tolerance = tolerance(format);
     let (n, n_weights) = (2, 9 * shape.in_channels * shape.out_channels);
     let n_out = n * shape.n_positions() * shape.out_channels;
     let (x, w, g) = (draw(n * shape.n_in(), "x"), draw(n_weights, "w"), draw(n_out, "g"));
@@ -95,16 +107,20 @@ fn compare(shape: &ConvShape, level: Cpu) {
     });
 
     let mut kernel = vec![9.0; n_kernel_values(shape)];
-    transform_kernel(level, shape, &w, &mut kernel);
+    transform_kernel(level, shape, format, false, &w, &mut kernel);
     let mut scratch = vec![9.0; n_scratch(shape, n)];
     let mut out = vec![9.0; n_out];
-    forward(level, shape, plain(&x), &kernel, &bias, false, &mut scratch, &mut out);
-    assert!(difference(&out, &y) < 2e-5, "{level:?} {shape:?}: {}", difference(&out, &y));
+    forward(level, shape, format, plain(&x), &kernel, &bias, false, &mut scratch, &mut out);
+    assert!(
+        difference(format, &out, &y) < tolerance,
+        "{level:?} {format:?} {shape:?}: {}",
+        difference(format, &out, &y)
+    );
     let mut rectified = vec![9.0; n_out];
-    forward(level, shape, plain(&x), &kernel, &bias, true, &mut scratch, &mut rectified);
+    forward(level, shape, format, plain(&x), &kernel, &bias, true, &mut scratch, &mut rectified);
     assert!(rectified.iter().zip(&out).all(|(r, o)| *r == o.max(0.0)));
 
-    transform_kernel(level, shape, &turned(shape, &w), &mut kernel);
+    transform_kernel(level, shape, format, true, &turned(shape, &w), &mut kernel);
     let mut planes = vec![0.0; n_kernel_values(shape)];
     let mut grad_x = vec![9.0; x.len()];
     // Image by image: the second is added to the first.
@@ -114,19 +130,42 @@ fn compare(shape: &ConvShape, level: Cpu) {
         let (from, to) = (i * size_in..(i + 1) * size_in, i * size_out..(i + 1) * size_out);
         let grads = Some(&mut grad_x[from.clone()]);
         let (x, g) = (&x[from], &g[to]);
-        backward(level, shape, plain(x), g, &kernel, &mut scratch, i > 0, &mut planes, grads);
+        backward(
+            level,
+            shape,
+            format,
+            plain(x),
+            g,
+            &kernel,
+            &mut scratch,
+            i > 0,
+            &mut planes,
+            grads,
+        );
     }
     let mut grad_w = vec![9.0; w.len()];
     kernel_gradient(level, shape, &planes, &mut grad_w);
-    assert!(difference(&grad_x, &gx) < 2e-5, "{level:?} {shape:?}: {}", difference(&grad_x, &gx));
-    assert!(difference(&grad_w, &gw) < 2e-5, "{level:?} {shape:?}: {}", difference(&grad_w, &gw));
+    assert!(
+        difference(format, &grad_x, &gx) < tolerance,
+        "{level:?} {format:?} {shape:?}: {}",
+        difference(format, &grad_x, &gx)
+    );
+    assert!(
+        difference(format, &grad_w, &gw) < tolerance,
+        "{level:?} {format:?} {shape:?}: {}",
+        difference(format, &grad_w, &gw)
+    );
 
     // Without the images' gradient, the kernel's is the same.
     let mut alone = vec![9.0; n_kernel_values(shape)];
     let mut scratch = vec![9.0; n_scratch(shape, n)];
-    backward(level, shape, plain(&x), &g, &kernel, &mut scratch, false, &mut alone, None);
+    backward(level, shape, format, plain(&x), &g, &kernel, &mut scratch, false, &mut alone, None);
     kernel_gradient(level, shape, &alone, &mut grad_w);
-    assert!(difference(&grad_w, &gw) < 2e-5, "{level:?} {shape:?}: {}", difference(&grad_w, &gw));
+    assert!(
+        difference(format, &grad_w, &gw) < tolerance,
+        "{level:?} {format:?} {shape:?}: {}",
+        difference(format, &grad_w, &gw)
+    );
 }
 
 #[test]
