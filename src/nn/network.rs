@@ -57,7 +57,7 @@ impl Network {
         precision: Precision,
         weights: Weights,
     ) -> Result<Self, NnError> {
-        let mut plan = Plan::new(architecture, shape, n_classes, Fusion::Inference)?;
+        let mut plan = Plan::new(architecture, shape, n_classes, Fusion::On)?;
         plan.precision = precision;
         Ok(Network { architecture: architecture.clone(), shape, n_classes, plan, weights })
     }
@@ -218,7 +218,7 @@ impl Network {
         let document: Document = serde_json::from_value(std::mem::take(&mut file.document))
             .map_err(|error| NnError::Weights { problem: error.to_string() })?;
         let architecture = Architecture::parse(&document.architecture, &document.layers)?;
-        let plan = Plan::new(&architecture, document.shape, document.n_classes, Fusion::Inference)?;
+        let plan = Plan::new(&architecture, document.shape, document.n_classes, Fusion::On)?;
         let weights = take_weights(&mut file, "", &plan)?;
         let Document { shape, n_classes, precision, .. } = document;
         Network::new(&architecture, shape, n_classes, precision, weights)

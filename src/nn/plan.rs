@@ -1,7 +1,7 @@
 //! An architecture on images of a given shape: steps with sizes, and the parameters they read.
 //!
-//! Layers that one operation computes together are one step: convolution with ReLU and pooling,
-//! dense with ReLU, batch normalisation with ReLU. Value 0 is the batch; step `i` makes value
+//! Layers that one operation computes together are one step: convolution with batch normalisation, ReLU
+//! and pooling, dense with ReLU, batch normalisation with ReLU. Value 0 is the batch; step `i` makes value
 //! `i + 1`. Layers that change no value (`flatten`, `normalize`) make no step.
 
 use super::NnError;
@@ -37,10 +37,8 @@ pub struct PixelScale {
 pub enum Fusion {
     /// None: every layer is a step, so that every output can be read.
     Off,
-    /// What training can compute together.
-    Training,
-    /// Pooling behind batch normalisation too, whose running statistics are folded into the kernel.
-    Inference,
+    /// All that one operation can compute together.
+    On,
 }
 
 /// One operation.
@@ -239,7 +237,7 @@ impl Planner {
         value: usize,
         flow: Flow,
     ) -> (usize, Flow) {
-        let fuses = self.fusion != Fusion::Off;
+        let fuses = self.fusion == Fusion::On;
         let mut shape_out = layer.spec.output(flow, self.n_classes).unwrap_or(flow);
         let operation = match (&layer.spec, flow) {
             (
@@ -255,9 +253,7 @@ impl Planner {
                     norm = Some(self.norm(next, *filters, momentum, eps));
                 }
                 let relu = fuses && rest.take(&LayerSpec::Relu {});
-                // In training the normalised values are needed before they are pooled.
-                let may_pool = fuses && (norm.is_none() || self.fusion == Fusion::Inference);
-                let pool = may_pool && rest.take_pool();
+                let pool = fuses && rest.take_pool();
                 if pool {
                     let (height, width) = (shape.out_height() / 2, shape.out_width() / 2);
                     shape_out = Flow::Image(ImageShape { height, width, channels: *filters });

@@ -3,7 +3,7 @@
 use super::ops::conv::{self, Conv, Seen, Wanted};
 use super::ops::dense::Dense;
 use super::ops::norm::{BatchNorm, Statistics};
-use super::ops::{Buffers, cross_entropy, dropout, elementwise};
+use super::ops::{Buffers, Value, cross_entropy, dropout, elementwise};
 use super::plan::{Norm, Operation, Plan, Step};
 use crate::kernels::nn::im2col::ConvShape;
 
@@ -24,8 +24,25 @@ enum Saved {
     /// Winners of a pooling, or which values dropout kept.
     Bytes(Vec<u8>),
     Statistics(Statistics),
-    /// What entered a normalisation behind a convolution, and its statistics.
-    Normalised(Vec<f32>, Statistics),
+    /// Of a convolution with a normalisation behind it.
+    Normalised(Normalised),
+}
+
+/// What the normalisation behind a convolution keeps; its map is the value's.
+struct Normalised {
+    statistics: Statistics,
+    /// The convolution's outputs, if they are pooled; else the value has them.
+    rows: Vec<f32>,
+    /// Of the pooling.
+    winners: Vec<u8>,
+}
+
+/// Who reads a value.
+#[derive(Clone, Copy, Default)]
+struct Readers {
+    n: usize,
+    /// Some reader cannot apply a pending map: the loss, or an operation that is no convolution.
+    needs_mapped: bool,
 }
 
 /// Loss and gradients of one batch.
@@ -52,17 +69,18 @@ pub fn gradients(
     buffers: &Buffers,
 ) -> Gradients {
     let run = Run { plan, weights, n: labels.len(), moment: Some(moment), buffers };
-    let mut values = vec![x];
+    let readers = run.readers();
+    let mut values = vec![Value::plain(x)];
     let mut saved = Vec::with_capacity(plan.steps.len());
-    for step in &plan.steps {
-        let (value, kept) = run.forward(step, &values[step.input], &values);
+    for (step, readers) in plan.steps.iter().zip(&readers[1..]) {
+        let (value, kept) = run.forward(step, &values, readers.needs_mapped);
         values.push(value);
         saved.push(kept);
     }
-    let scores = values.last().map(Vec::as_slice).unwrap_or_default();
+    let scores = values.last().map(Value::mapped).unwrap_or_default();
     let loss = cross_entropy(scores, labels, smoothing);
     let running = run.running(&saved);
-    let grads = run.backward(values, saved, loss.gradient);
+    let grads = run.backward(values, saved, &readers, loss.gradient);
     Gradients { loss_sum: loss.sum, n_right: loss.n_right, grads, running }
 }
 
@@ -77,24 +95,25 @@ pub fn infer(
 ) -> Vec<f32> {
     let run = Run { plan, weights, n, moment: None, buffers };
     let last_reads = plan.last_reads();
-    let mut values = vec![x];
+    let mut values = vec![Value::plain(x)];
     for (position, step) in plan.steps[..value].iter().enumerate() {
         let (y, kept) = match step.operation {
             // Nothing is dropped: the value moves on.
             Operation::Dropout { .. } if last_reads[step.input] == Some(position) => {
                 (std::mem::take(&mut values[step.input]), Saved::Nothing)
             }
-            _ => run.forward(step, &values[step.input], &values),
+            // Normalisations are folded into kernels: no map is ever pending.
+            _ => run.forward(step, &values, false),
         };
         run.release(kept);
         values.push(y);
         for (read, last) in last_reads.iter().enumerate().take(values.len() - 1) {
             if *last == Some(position) {
-                buffers.keep_floats(std::mem::take(&mut values[read]));
+                std::mem::take(&mut values[read]).release(buffers);
             }
         }
     }
-    values.pop().unwrap_or_default()
+    values.pop().unwrap_or_default().into_rows()
 }
 
 struct Run<'a> {
@@ -107,6 +126,30 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// The readers of every value.
+    fn readers(&self) -> Vec<Readers> {
+        let mut readers = vec![Readers::default(); self.plan.steps.len() + 1];
+        for step in &self.plan.steps {
+            let applies_map = match step.operation {
+                Operation::Conv { shape, relu, pool, norm, .. } => {
+                    let followers = if norm.is_some() { (false, false) } else { (relu, pool) };
+                    self.conv(step, shape, followers).applies_maps()
+                }
+                _ => false,
+            };
+            readers[step.input].n += 1;
+            readers[step.input].needs_mapped |= !applies_map;
+            if let Operation::Add { other, .. } = step.operation {
+                readers[other].n += 1;
+                readers[other].needs_mapped = true;
+            }
+        }
+        if let Some(loss) = readers.last_mut() {
+            loss.needs_mapped = true;
+        }
+        readers
+    }
+
     /// The kernel at `parameter`, and the bias after it if there is one.
     fn kernel(&self, parameter: usize, bias: bool) -> (&[f32], Option<&[f32]>) {
         (&self.weights[parameter], bias.then(|| self.weights[parameter + 1].as_slice()))
@@ -132,7 +175,8 @@ impl Run<'_> {
 
     /// Kernel and bias with a batch normalisation after them folded in.
     fn folded(&self, (kernel, bias): (&[f32], Option<&[f32]>), norm: Norm) -> (Vec<f32>, Vec<f32>) {
-        let (scale, shift) = self.batch_norm(norm, false).map(&self.running_statistics(norm));
+        let map = self.batch_norm(norm, false).map(&self.running_statistics(norm));
+        let (scale, shift) = map.into_parts();
         let n = scale.len();
         let kernel = kernel.iter().enumerate().map(|(i, weight)| weight * scale[i % n]).collect();
         let bias = match bias {
@@ -143,26 +187,36 @@ impl Run<'_> {
     }
 
     /// A convolution and the normalisation of its outputs, in training: their sums are taken while
-    /// they are in cache.
+    /// they are in cache, and the map stays pending.
     fn conv_and_norm(
         &self,
         step: &Step,
         shape: ConvShape,
-        x: &[f32],
+        x: &Value,
         kernel: (&[f32], Option<&[f32]>),
-        (norm, relu): (Norm, bool),
-    ) -> (Vec<f32>, Saved) {
+        (norm, relu, pool): (Norm, bool, bool),
+        needs_mapped: bool,
+    ) -> (Value, Saved) {
         let shift = &self.weights[norm.parameter + 2];
         let sums_about = (!norm.is_frozen).then_some(shift.as_slice());
         let conv = self.conv(step, shape, (false, false));
-        let conv::Output { values, sums, .. } = conv.forward(x, kernel, sums_about, self.n);
+        let conv::Output { values, sums, .. } = conv.forward(x.input(), kernel, sums_about, self.n);
         let statistics = if norm.is_frozen {
             self.running_statistics(norm)
         } else {
             Statistics::of_chunks(&sums, shift, self.n * shape.n_positions())
         };
-        let y = self.batch_norm(norm, relu).forward(&values, &statistics);
-        (y, Saved::Normalised(values, statistics))
+        let map = self.batch_norm(norm, relu).map(&statistics);
+        let (y, rows, winners) = if pool {
+            let size = (shape.out_height(), shape.out_width(), shape.out_channels);
+            let (y, winners) =
+                elementwise::max_pool_pending(&values, map.affine(), size, self.buffers);
+            (y, values, winners)
+        } else {
+            (values, Vec::new(), Vec::new())
+        };
+        let y = Value::pending(y, map, needs_mapped, self.buffers);
+        (y, Saved::Normalised(Normalised { statistics, rows, winners }))
     }
 
     fn conv(&self, step: &Step, shape: ConvShape, followers: (bool, bool)) -> Conv<'_> {
@@ -174,25 +228,30 @@ impl Run<'_> {
         Dense { n_in: step.n_in, n_out: step.n_out, relu, buffers: self.buffers }
     }
 
-    fn forward(&self, step: &Step, x: &[f32], values: &[Vec<f32>]) -> (Vec<f32>, Saved) {
-        let with_bytes = |(y, bytes): (Vec<f32>, Vec<u8>)| (y, Saved::Bytes(bytes));
-        let alone = |y: Vec<f32>| (y, Saved::Nothing);
+    /// Runs one step on values before it; `needs_mapped` is of its own value.
+    fn forward(&self, step: &Step, values: &[Value], needs_mapped: bool) -> (Value, Saved) {
+        let with_bytes = |(y, bytes): (Vec<f32>, Vec<u8>)| (Value::plain(y), Saved::Bytes(bytes));
+        let alone = |y: Vec<f32>| (Value::plain(y), Saved::Nothing);
+        let value = &values[step.input];
+        let x = value.mapped();
         match step.operation {
             Operation::Conv { shape, bias, norm, relu, pool, parameter } => {
                 let (kernel, bias) = self.kernel(parameter, bias);
                 let kernel = (kernel, bias);
                 match (norm, self.moment) {
                     (Some(norm), Some(_)) => {
-                        self.conv_and_norm(step, shape, x, kernel, (norm, relu))
+                        let followers = (norm, relu, pool);
+                        self.conv_and_norm(step, shape, value, kernel, followers, needs_mapped)
                     }
                     (Some(norm), None) => {
                         let (kernel, bias) = self.folded(kernel, norm);
                         let conv = self.conv(step, shape, (relu, pool));
-                        with_bytes(conv.forward(x, (&kernel, Some(&bias)), None, self.n).pooled())
+                        let kernel = (kernel.as_slice(), Some(bias.as_slice()));
+                        with_bytes(conv.forward(value.input(), kernel, None, self.n).pooled())
                     }
                     (None, _) => {
                         let conv = self.conv(step, shape, (relu, pool));
-                        with_bytes(conv.forward(x, kernel, None, self.n).pooled())
+                        with_bytes(conv.forward(value.input(), kernel, None, self.n).pooled())
                     }
                 }
             }
@@ -205,8 +264,8 @@ impl Run<'_> {
                     Some(_) if !norm.is_frozen => Statistics::of(x, n_channels),
                     _ => self.running_statistics(norm),
                 };
-                let y = self.batch_norm(norm, relu).forward(x, &statistics);
-                (y, Saved::Statistics(statistics))
+                let y = self.batch_norm(norm, relu).map(&statistics).apply(x, self.buffers);
+                (Value::plain(y), Saved::Statistics(statistics))
             }
             Operation::Relu => alone(elementwise::relu(x, self.buffers)),
             Operation::MaxWindows { windows } => {
@@ -223,7 +282,7 @@ impl Run<'_> {
                 }
             },
             Operation::Add { other, relu } => {
-                alone(elementwise::add(x, &values[other], relu, self.buffers))
+                alone(elementwise::add(x, values[other].mapped(), relu, self.buffers))
             }
         }
     }
@@ -236,8 +295,8 @@ impl Run<'_> {
                 (Operation::BatchNorm { norm, n_channels, .. }, Saved::Statistics(batch)) => {
                     (norm, self.n * step.n_in / n_channels, batch)
                 }
-                (Operation::Conv { norm: Some(norm), shape, .. }, Saved::Normalised(_, batch)) => {
-                    (norm, self.n * shape.n_positions(), batch)
+                (Operation::Conv { norm: Some(norm), shape, .. }, Saved::Normalised(kept)) => {
+                    (norm, self.n * shape.n_positions(), &kept.statistics)
                 }
                 _ => continue,
             };
@@ -253,81 +312,96 @@ impl Run<'_> {
 
     fn backward(
         &self,
-        mut values: Vec<Vec<f32>>,
+        mut values: Vec<Value>,
         mut saved: Vec<Saved>,
+        readers: &[Readers],
         grad: Vec<f32>,
     ) -> Weights {
         let mut grads: Weights = vec![Vec::new(); self.weights.len()];
         // The gradient of each value, as far as its readers have been visited.
-        let mut flowing: Vec<Vec<f32>> = vec![Vec::new(); values.len()];
+        let mut flowing: Vec<Flowing> = values.iter().map(|_| Flowing::default()).collect();
         if let Some(last) = flowing.last_mut() {
-            *last = grad;
+            last.grad = grad;
         }
         for (position, step) in self.plan.steps.iter().enumerate().rev() {
-            let grad = std::mem::take(&mut flowing[position + 1]);
+            let flow = std::mem::take(&mut flowing[position + 1]);
             let kept = saved.pop().unwrap_or(Saved::Nothing);
             if self.plan.learns[position + 1] {
                 let (x, y) = (&values[step.input], &values[position + 1]);
-                match self.backward_step(step, x, y, &kept, &grad, &mut grads) {
+                let is_only = readers[step.input].n == 1;
+                match self.backward_step(step, (x, is_only), y, &kept, &flow, &mut grads) {
                     Back::Input(back) => self.flow(&mut flowing, step.input, back),
                     Back::Both(other, back) => {
                         if self.plan.learns[other] {
                             let mut copy = self.buffers.floats(back.len());
                             copy.copy_from_slice(&back);
-                            self.flow(&mut flowing, other, copy);
+                            self.flow(&mut flowing, other, copy.into());
                         }
-                        self.flow(&mut flowing, step.input, back);
+                        self.flow(&mut flowing, step.input, back.into());
                     }
                     Back::Nothing => {}
                 }
             }
-            self.buffers.keep_floats(grad);
+            self.buffers.keep_floats(flow.grad);
             self.release(kept);
             // The values behind this step's are read by steps before it only.
             if let Some(y) = values.pop() {
-                self.buffers.keep_floats(y);
+                y.release(self.buffers);
             }
         }
-        values.into_iter().for_each(|x| self.buffers.keep_floats(x));
+        values.into_iter().for_each(|x| x.release(self.buffers));
         grads
     }
 
     /// Adds a gradient to that of a value.
-    fn flow(&self, flowing: &mut [Vec<f32>], value: usize, grad: Vec<f32>) {
+    fn flow(&self, flowing: &mut [Flowing], value: usize, more: Flowing) {
         if !self.plan.learns[value] {
-            return self.buffers.keep_floats(grad);
+            return self.buffers.keep_floats(more.grad);
         }
-        if flowing[value].is_empty() {
-            flowing[value] = grad;
+        let flow = &mut flowing[value];
+        if flow.grad.is_empty() {
+            *flow = more;
         } else {
-            elementwise::add_to(&grad, &mut flowing[value]);
-            self.buffers.keep_floats(grad);
+            elementwise::add_to(&more.grad, &mut flow.grad);
+            self.buffers.keep_floats(more.grad);
         }
     }
 
+    /// `is_only` is true if no other step reads the input.
     fn backward_step(
         &self,
         step: &Step,
-        x: &[f32],
-        y: &[f32],
+        (input, is_only): (&Value, bool),
+        output: &Value,
         kept: &Saved,
-        grad: &[f32],
+        flow: &Flowing,
         grads: &mut Weights,
     ) -> Back {
         let learns = self.plan.learns[step.input];
+        let (x, y, grad) = (input.mapped(), output.mapped(), flow.grad.as_slice());
+        let back = |grad: Vec<f32>| Back::Input(grad.into());
         let bytes = match kept {
             Saved::Bytes(bytes) => bytes.as_slice(),
             _ => &[],
         };
         match step.operation {
             Operation::Conv { shape, bias, norm, relu, pool, parameter } => {
-                let wanted = Wanted { images: learns, bias };
-                let kernel = &self.weights[parameter];
-                let found = match (norm, kept) {
-                    (Some(norm), Saved::Normalised(rows, statistics)) => {
-                        let slopes = self.batch_norm(norm, relu).slopes(rows, statistics, grad);
-                        let map = Some(slopes.map());
-                        let seen = Seen { x, y: rows, winners: &[], grad, norm: map };
+                let wanted = Wanted { images: learns, bias, sums: learns && is_only };
+                let (kernel, x) = (&self.weights[parameter], input.input());
+                let found = match (norm, kept, output.map()) {
+                    (Some(norm), Saved::Normalised(kept), Some(map)) => {
+                        let Normalised { statistics, rows, winners } = kept;
+                        let n_rows = self.n * shape.n_positions();
+                        let layer = self.batch_norm(norm, relu);
+                        // Behind a pooling, only its winners have a gradient.
+                        let sums = match flow.sums.as_slice() {
+                            [] => &map.gradient_sums(output.rows(), grad),
+                            sums => sums,
+                        };
+                        let slopes = layer.slopes(statistics, sums, n_rows);
+                        let y = if pool { rows } else { output.rows() };
+                        let norm_map = Some(slopes.map(map));
+                        let seen = Seen { x, y, winners, grad, norm: norm_map };
                         let conv = self.conv(step, shape, (false, false));
                         let found = conv.backward(seen, kernel, wanted);
                         grads[norm.parameter] = slopes.weight;
@@ -344,7 +418,8 @@ impl Run<'_> {
                 if bias {
                     grads[parameter + 1] = found.bias;
                 }
-                found.images.map_or(Back::Nothing, Back::Input)
+                let sums = found.sums;
+                found.images.map_or(Back::Nothing, |grad| Back::Input(Flowing { grad, sums }))
             }
             Operation::Dense { bias, relu, parameter } => {
                 let dense = self.dense(step, relu);
@@ -353,27 +428,27 @@ impl Run<'_> {
                 if bias {
                     grads[parameter + 1] = found.bias;
                 }
-                found.inputs.map_or(Back::Nothing, Back::Input)
+                found.inputs.map_or(Back::Nothing, back)
             }
             Operation::BatchNorm { norm, relu, .. } => {
                 let Saved::Statistics(statistics) = kept else { return Back::Nothing };
                 let layer = self.batch_norm(norm, relu);
-                let slopes = layer.slopes(x, statistics, grad);
-                let rows = learns.then(|| layer.backward(x, grad, &slopes));
+                let map = layer.map(statistics);
+                let n_rows = x.len() / map.n_channels();
+                let slopes = layer.slopes(statistics, &map.gradient_sums(x, grad), n_rows);
+                let rows = learns.then(|| layer.backward(x, grad, slopes.map(&map)));
                 grads[norm.parameter] = slopes.weight;
                 grads[norm.parameter + 1] = slopes.bias;
-                rows.map_or(Back::Nothing, Back::Input)
+                rows.map_or(Back::Nothing, back)
             }
-            Operation::Relu => Back::Input(elementwise::relu_backward(y, grad, self.buffers)),
+            Operation::Relu => back(elementwise::relu_backward(y, grad, self.buffers)),
             Operation::MaxWindows { windows } => {
-                Back::Input(elementwise::max_windows_backward(grad, bytes, &windows, self.buffers))
+                back(elementwise::max_windows_backward(grad, bytes, &windows, self.buffers))
             }
             Operation::MeanWindows { windows } => {
-                Back::Input(elementwise::mean_windows_backward(grad, &windows, self.buffers))
+                back(elementwise::mean_windows_backward(grad, &windows, self.buffers))
             }
-            Operation::Dropout { rate } => {
-                Back::Input(dropout::backward(grad, bytes, rate, self.buffers))
-            }
+            Operation::Dropout { rate } => back(dropout::backward(grad, bytes, rate, self.buffers)),
             Operation::Add { other, relu: true } => {
                 Back::Both(other, elementwise::relu_backward(y, grad, self.buffers))
             }
@@ -388,7 +463,10 @@ impl Run<'_> {
     fn release(&self, saved: Saved) {
         match saved {
             Saved::Bytes(bytes) => self.buffers.keep_bytes(bytes),
-            Saved::Normalised(rows, _) => self.buffers.keep_floats(rows),
+            Saved::Normalised(kept) => {
+                self.buffers.keep_floats(kept.rows);
+                self.buffers.keep_bytes(kept.winners);
+            }
             Saved::Nothing | Saved::Statistics(_) => {}
         }
     }
@@ -397,7 +475,21 @@ impl Run<'_> {
 /// Where a step's gradient goes.
 enum Back {
     Nothing,
-    Input(Vec<f32>),
+    Input(Flowing),
     /// To the input and to another value alike.
     Both(usize, Vec<f32>),
+}
+
+/// The gradient of a value, and [`Map::gradient_sums`](super::ops::norm::Map::gradient_sums) of it where
+/// its only reader took them.
+#[derive(Default)]
+struct Flowing {
+    grad: Vec<f32>,
+    sums: Vec<Vec<f32>>,
+}
+
+impl From<Vec<f32>> for Flowing {
+    fn from(grad: Vec<f32>) -> Self {
+        Flowing { grad, sums: Vec::new() }
+    }
 }

@@ -144,7 +144,7 @@ fn check(
     params.check()?;
     params.augment.check(data.train.shape).map_err(NnError::Augment)?;
     let (n_classes, n_images) = (data.n_classes(), data.train.len() - data.validation_idx.len());
-    let mut plan = Plan::new(architecture, data.train.shape, n_classes, Fusion::Training)?;
+    let mut plan = Plan::new(architecture, data.train.shape, n_classes, Fusion::On)?;
     plan.precision = params.precision;
     transfer::freeze(&mut plan, architecture.name(), &params.freeze)?;
     if n_images == 0 {

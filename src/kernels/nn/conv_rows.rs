@@ -6,8 +6,10 @@
 //! kernel is one product with the gradients of all outputs. Nothing is copied but the border: for a
 //! gray image of 28x28 and 32 filters of side 3 that is ten times as fast as writing patches out.
 
-use super::im2col::{ConvShape, pad};
+use super::im2col::{self, ConvShape};
 use super::lanes::per_lanes;
+use super::norm::Pending;
+use super::per_level;
 use super::product::{Product, product};
 use crate::kernels::Cpu;
 
@@ -29,6 +31,12 @@ pub fn n_padded(shape: &ConvShape) -> usize {
     (shape.height + shape.pad_before + shape.pad_after) * padded_width(shape) * shape.in_channels
 }
 
+per_level! {
+    fn pad(shape: &ConvShape, image: Pending<'_>, padded: &mut [f32]) {
+        im2col::pad(shape, image, padded_width(shape), padded);
+    }
+}
+
 /// Convolves one image; the bias is not added. `weights` are `[kernel, kernel, in_channels,
 /// out_channels]`, `padded` is scratch memory.
 ///
@@ -37,13 +45,13 @@ pub fn n_padded(shape: &ConvShape) -> usize {
 pub fn forward(
     level: Cpu,
     shape: &ConvShape,
-    image: &[f32],
+    image: Pending<'_>,
     weights: &[f32],
     padded: &mut [f32],
     out: &mut [f32],
 ) {
-    check(shape, image, weights, padded, out);
-    pad(shape, image, padded_width(shape), padded);
+    check(shape, image.rows, weights, padded, out);
+    pad(level, shape, image, padded);
     let n_run = shape.kernel * shape.in_channels;
     let sizes = Product {
         m: shape.out_width(),
@@ -73,13 +81,13 @@ pub fn forward(
 pub fn kernel_gradient(
     level: Cpu,
     shape: &ConvShape,
-    image: &[f32],
+    image: Pending<'_>,
     grad: &[f32],
     padded: &mut [f32],
     grad_weights: &mut [f32],
 ) {
-    check(shape, image, grad_weights, padded, grad);
-    pad(shape, image, padded_width(shape), padded);
+    check(shape, image.rows, grad_weights, padded, grad);
+    pad(level, shape, image, padded);
     let padded_row = padded_width(shape) * shape.in_channels;
     let sizes = Product {
         m: shape.kernel * shape.in_channels,
@@ -167,9 +175,10 @@ mod tests {
                 for level in Cpu::all() {
                     let mut padded = vec![9.0; n_padded(&shape)];
                     let mut out = vec![9.0; grad.len()];
-                    forward(level, &shape, &image, &weights, &mut padded, &mut out);
+                    let image = Pending { rows: &image, map: None };
+                    forward(level, &shape, image, &weights, &mut padded, &mut out);
                     let mut found = vec![0.25; weights.len()];
-                    kernel_gradient(level, &shape, &image, &grad, &mut padded, &mut found);
+                    kernel_gradient(level, &shape, image, &grad, &mut padded, &mut found);
                     let pairs = out.iter().zip(&expected).chain(found.iter().zip(&expected_grad));
                     for (a, b) in pairs {
                         assert!((a - b).abs() < 1e-4, "{level:?} {shape:?}: {a} {b}");

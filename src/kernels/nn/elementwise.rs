@@ -60,6 +60,26 @@ per_level! {
 }
 
 per_level! {
+    /// Keeps the values whose random `bits` are no less than `threshold`: `out = scale * values` and
+    /// `kept` is 1; else both are 0.
+    pub fn drop_out(
+        values: &[f32],
+        bits: &[u16],
+        threshold: u32,
+        scale: f32,
+        out: &mut [f32],
+        kept: &mut [u8],
+    ) {
+        let pairs = values.iter().zip(bits).zip(out.iter_mut().zip(kept));
+        for ((&value, &bits), (o, kept)) in pairs {
+            let is_kept = u32::from(bits) >= threshold;
+            *o = if is_kept { value * scale } else { 0.0 };
+            *kept = u8::from(is_kept);
+        }
+    }
+}
+
+per_level! {
     /// `out = scale * values` where `kept` is 1, 0 where it is 0.
     pub fn keep(values: &[f32], kept: &[u8], scale: f32, out: &mut [f32]) {
         for ((o, &value), &kept) in out.iter_mut().zip(values).zip(kept) {
@@ -112,6 +132,25 @@ mod tests {
                 for i in 0..n {
                     let expected = if values[i] > 0.0 { scaled[i + 1] } else { 0.0 };
                     assert_eq!(back[i], expected, "{level:?} {n}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn values_whose_bits_are_below_the_threshold_are_dropped() {
+        for level in Cpu::all() {
+            for n in [0, 1, 15, 16, 17, 33, 784] {
+                let values: Vec<f32> = (0..n).map(|i| i as f32 - 7.5).collect();
+                let bits: Vec<u16> = (0..n).map(|i| (i * 40_503 % 65_536) as u16).collect();
+                for threshold in [0, 1, 32_768, 65_535, 65_536] {
+                    let (mut out, mut kept) = (vec![9.0; n], vec![9; n]);
+                    drop_out(level, &values, &bits, threshold, 2.0, &mut out, &mut kept);
+                    for i in 0..n {
+                        let is_kept = u32::from(bits[i]) >= threshold;
+                        let expected = if is_kept { (values[i] * 2.0, 1) } else { (0.0, 0) };
+                        assert_eq!((out[i], kept[i]), expected, "{level:?} {n} {threshold}");
+                    }
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Image patches as matrix rows, and back: what turns a convolution into a matrix product.
 
+use super::norm::{Pending, affine_inline};
 use super::per_level;
 
 /// One convolution over images `[height, width, in_channels]`.
@@ -60,10 +61,12 @@ impl ConvShape {
 }
 
 /// Copies an image into a border of zeros, `width` columns wide in all; rows below the image are zero.
+/// A pending map is applied to the image, not to the zeros; compiled for the level of the caller.
 ///
 /// # Panics
 /// If `padded` has no room for the image behind the border before it.
-pub fn pad(shape: &ConvShape, image: &[f32], width: usize, padded: &mut [f32]) {
+#[inline(always)]
+pub fn pad(shape: &ConvShape, image: Pending<'_>, width: usize, padded: &mut [f32]) {
     let (channels, before) = (shape.in_channels, shape.pad_before * shape.in_channels);
     let n_row = shape.width * channels;
     for (y, to) in padded.chunks_exact_mut(width * channels).enumerate() {
@@ -73,7 +76,11 @@ pub fn pad(shape: &ConvShape, image: &[f32], width: usize, padded: &mut [f32]) {
             continue;
         }
         to[..before].fill(0.0);
-        to[before..before + n_row].copy_from_slice(&image[row * n_row..][..n_row]);
+        let (from, inside) = (&image.rows[row * n_row..][..n_row], &mut to[before..before + n_row]);
+        match image.map {
+            Some(map) => affine_inline(from, map, inside),
+            None => inside.copy_from_slice(from),
+        }
         to[before + n_row..].fill(0.0);
     }
 }

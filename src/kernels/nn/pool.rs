@@ -2,6 +2,7 @@
 //!
 //! The first of equal maxima wins, scanned row by row, as in PyTorch.
 
+use super::norm::Affine;
 use super::per_level;
 use crate::kernels::Cpu;
 
@@ -80,6 +81,49 @@ pub fn max_pool_backward(
                     left[i] = if winners[i] == code { grad[i] } else { 0.0 };
                     right[i] = if winners[i] == code + 1 { grad[i] } else { 0.0 };
                 }
+            }
+        }
+    }
+}
+}
+
+per_level! {
+/// Pools one image behind a map of its channels: `out` receives the values whose mapped ones are the
+/// greatest of their windows, themselves not mapped, so that the map stays pending.
+///
+/// # Panics
+/// If a slice is shorter than the shapes say.
+pub fn max_pool_pending(
+    image: &[f32],
+    shape: (usize, usize, usize),
+    map: Affine<'_>,
+    out: &mut [f32],
+    winners: &mut [u8],
+) {
+    let (height, width, channels) = shape;
+    let (rows, cols) = (height / 2, width / 2);
+    let (scale, shift) = (&map.scale[..channels], &map.shift[..channels]);
+    let map = Affine { scale, shift, ..map };
+    for row in 0..rows {
+        for col in 0..cols {
+            let at = |dy: usize, dx: usize| {
+                let start = ((2 * row + dy) * width + 2 * col + dx) * channels;
+                &image[start..start + channels]
+            };
+            let (a, b, c, d) = (at(0, 0), at(0, 1), at(1, 0), at(1, 1));
+            let start = (row * cols + col) * channels;
+            let out = &mut out[start..start + channels];
+            let winners = &mut winners[start..start + channels];
+            for i in 0..channels {
+                let (mut best, mut value, mut winner) = (map.of(a[i], i), a[i], 0u8);
+                for (position, x) in [(1, b[i]), (2, c[i]), (3, d[i])] {
+                    let mapped = map.of(x, i);
+                    if mapped > best {
+                        (best, value, winner) = (mapped, x, position);
+                    }
+                }
+                out[i] = value;
+                winners[i] = winner;
             }
         }
     }
@@ -250,6 +294,7 @@ pub fn mean_windows_backward(grad: &[f32], windows: &Windows, out: &mut [f32]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::norm;
     use super::*;
 
     #[test]
@@ -292,6 +337,33 @@ mod tests {
             max_pool_backward(level, &grad, &winners, shape, &mut back);
             max_any_backward(level, &grad, &winners, &windows, &mut same_back);
             assert_eq!(back, same_back);
+        }
+    }
+
+    /// Odd sizes, factors of both signs and zero, windows whose ReLU is off; whole numbers, many equal.
+    #[test]
+    fn pooling_behind_a_pending_map_gives_the_bits_of_pooling_mapped_values() {
+        for (n_channels, relu) in [(3, true), (16, true), (40, false)] {
+            let shape = (5, 7, n_channels);
+            let n = 5 * 7 * n_channels;
+            let whole = |n: usize, modulus: usize| -> Vec<f32> {
+                (0..n).map(|i| (i * 31 % modulus) as f32 - (modulus / 2) as f32).collect()
+            };
+            let image = whole(n, 11);
+            let (scale, shift) = (whole(n_channels, 3), whole(n_channels, 7));
+            let map = Affine { scale: &scale, shift: &shift, relu };
+            let mut mapped = vec![9.0; n];
+            norm::affine(Cpu::SCALAR, &image, map, &mut mapped);
+            let n_out = 2 * 3 * n_channels;
+            let (mut expected, mut expected_winners) = (vec![9.0; n_out], vec![9u8; n_out]);
+            max_pool(Cpu::SCALAR, &mapped, shape, false, &mut expected, &mut expected_winners);
+            for level in Cpu::all() {
+                let (mut out, mut winners) = (vec![9.0; n_out], vec![9u8; n_out]);
+                max_pool_pending(level, &image, shape, map, &mut out, &mut winners);
+                let mut found = vec![9.0; n_out];
+                norm::affine(level, &out, map, &mut found);
+                assert_eq!((&found, &winners), (&expected, &expected_winners), "{level:?}");
+            }
         }
     }
 

@@ -32,7 +32,7 @@ fn every_shipped_network_has_candles_scores_and_gradients() {
         (0..labels.len() * SHAPE.n_pixels()).map(|_| rng.uniform_f32(-1.0, 1.0)).collect();
     for name in Architecture::names() {
         let architecture = Architecture::named(&name).unwrap();
-        let plan = Plan::new(&architecture, SHAPE, N_CLASSES, Fusion::Training).unwrap();
+        let plan = Plan::new(&architecture, SHAPE, N_CLASSES, Fusion::On).unwrap();
         let weights: Weights =
             plan.parameters.iter().map(|p| p.initialise(5, Initialisation::Pytorch)).collect();
         let buffers = Buffers::default();

@@ -6,17 +6,19 @@
 //! written out for all others. The backward pass
 //! computes patches and points again rather than keep them.
 
-use std::cell::Cell;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::super::params::Precision;
-use super::Buffers;
+use super::norm::Map;
+use super::scratch::{PATCHES, SUMS, with_scratch};
+use super::{Buffers, Input};
 use crate::kernels::Cpu;
 use crate::kernels::gemm::{Mat, gemm};
 use crate::kernels::nn::conv_direct::{self, DirectShape};
 use crate::kernels::nn::im2col::{ConvShape, col2im_add, im2col, pad};
-use crate::kernels::nn::norm::{self, GradientMap};
+use crate::kernels::nn::norm::{self, GradientMap, Pending};
 use crate::kernels::nn::winograd::Format;
 use crate::kernels::nn::{conv_rows, elementwise, pool, winograd};
 
@@ -80,6 +82,8 @@ pub struct Gradients {
     pub images: Option<Vec<f32>>,
     pub kernel: Vec<f32>,
     pub bias: Vec<f32>,
+    /// [`Map::gradient_sums`] of the images and their gradient, by blocks of images.
+    pub sums: Vec<Vec<f32>>,
 }
 
 /// Gradients that are asked for besides the kernel's.
@@ -87,16 +91,19 @@ pub struct Gradients {
 pub struct Wanted {
     pub images: bool,
     pub bias: bool,
+    /// Sums for the images' pending map, taken while their gradient is in cache.
+    pub sums: bool,
 }
 
 /// What the backward pass reads.
 #[derive(Clone, Copy)]
 pub struct Seen<'a> {
-    pub x: &'a [f32],
+    pub x: Input<'a>,
     pub y: &'a [f32],
+    /// Of the pooling that follows, if one does.
     pub winners: &'a [u8],
     pub grad: &'a [f32],
-    /// A batch normalisation that follows, of whose outputs `grad` is the gradient.
+    /// A batch normalisation that follows, before the pooling; `y` is what enters it.
     pub norm: Option<GradientMap<'a>>,
 }
 
@@ -117,13 +124,20 @@ impl<'a> Conv<'a> {
         Conv { shape, relu, pool, way, format, level: Cpu::detect(), buffers }
     }
 
+    /// True if it applies the pending map of the images that it reads.
+    pub fn applies_maps(&self) -> bool {
+        matches!(self.way, Way::Winograd | Way::Rows)
+    }
+
     /// Values of one output image.
     fn n_out(&self) -> usize {
-        let shape = &self.shape;
-        match self.pool {
-            true => (shape.out_height() / 2) * (shape.out_width() / 2) * shape.out_channels,
-            false => self.n_full(),
-        }
+        if self.pool { self.n_pooled() } else { self.n_full() }
+    }
+
+    /// Values of one output image after pooling.
+    fn n_pooled(&self) -> usize {
+        let (height, width, channels) = self.full_shape();
+        (height / 2) * (width / 2) * channels
     }
 
     /// Values of one output image before pooling.
@@ -151,12 +165,12 @@ impl<'a> Conv<'a> {
     /// about it.
     pub fn forward(
         &self,
-        x: &[f32],
+        x: Input<'_>,
         (weights, bias): (&[f32], Option<&[f32]>),
         shift: Option<&[f32]>,
         n: usize,
     ) -> Output {
-        let (n_in, n_out) = (self.shape.n_in(), self.n_out());
+        let (n_in, n_out, map) = (self.shape.n_in(), self.n_out(), x.affine());
         let no_bias = vec![0.0; self.shape.out_channels];
         let bias = bias.unwrap_or(&no_bias);
         let points = match self.way {
@@ -193,7 +207,7 @@ impl<'a> Conv<'a> {
                         self.level,
                         &self.shape,
                         self.format,
-                        x,
+                        Pending { rows: x, map },
                         kernel,
                         bias,
                         self.relu,
@@ -205,7 +219,8 @@ impl<'a> Conv<'a> {
             Way::Rows => self.pooled(x, out, winners, |x, out| {
                 let images = x.chunks_exact(n_in).zip(out.chunks_exact_mut(self.n_full()));
                 with_scratch(&PATCHES, conv_rows::n_padded(&self.shape), |padded| {
-                    for (image, out) in images {
+                    for (rows, out) in images {
+                        let image = Pending { rows, map };
                         conv_rows::forward(self.level, &self.shape, image, kernel, padded, out);
                     }
                 });
@@ -215,7 +230,8 @@ impl<'a> Conv<'a> {
                 self.forward_by_product(x, kernel, bias, out);
             }),
         };
-        x.par_chunks(n_images * n_in)
+        x.rows
+            .par_chunks(n_images * n_in)
             .zip(out.par_chunks_mut(n_images * n_out))
             .zip(winner_chunks)
             .zip(&mut sums)
@@ -298,6 +314,7 @@ impl<'a> Conv<'a> {
             return use_image(image);
         }
         with_scratch(&PATCHES, (height + border) * (width + border), |padded| {
+            let image = Pending { rows: image, map: None };
             pad(&self.shape, image, width + border, padded);
             use_image(padded);
         });
@@ -321,8 +338,8 @@ impl<'a> Conv<'a> {
 
     /// Runs backward over what the forward pass saw.
     pub fn backward(&self, seen: Seen<'_>, weights: &[f32], wanted: Wanted) -> Gradients {
-        let (n_in, n_out) = (self.shape.n_in(), self.n_out());
-        let n = seen.x.len() / n_in;
+        let n_in = self.shape.n_in();
+        let n = seen.x.rows.len() / n_in;
         let mut grad_x = self.buffers.floats(if wanted.images { n * n_in } else { 0 });
         let n_weights = self.shape.n_patch() * self.shape.out_channels;
         let is_winograd = self.way == Way::Winograd;
@@ -339,15 +356,10 @@ impl<'a> Conv<'a> {
             .step_by(size)
             .map(|first| {
                 let end = (first + size).min(n);
-                let range = first * n_out..end * n_out;
                 Part {
-                    seen: Seen {
-                        x: &seen.x[first * n_in..end * n_in],
-                        y: &seen.y[range.clone()],
-                        winners: if self.pool { &seen.winners[range.clone()] } else { &[] },
-                        grad: &seen.grad[range],
-                        norm: seen.norm,
-                    },
+                    seen: seen.images(first..end, n),
+                    sums_of: seen.x.map.filter(|_| wanted.sums),
+                    sums: Vec::new(),
                     images: images.next(),
                     kernel: self.buffers.floats(n_weights),
                     bias: vec![0.0; n_bias],
@@ -361,15 +373,16 @@ impl<'a> Conv<'a> {
                 self.backward_part(part, weights);
             }
         });
-        let mut parts = parts.into_iter().map(|part| (part.kernel, part.bias));
-        let (mut kernel, mut bias) = parts.next().unwrap_or_default();
-        for (more, more_bias) in parts {
+        let mut parts = parts.into_iter().map(|part| (part.kernel, part.bias, part.sums));
+        let (mut kernel, mut bias, mut sums) = parts.next().unwrap_or_default();
+        for (more, more_bias, more_sums) in parts {
             elementwise::add_rows(self.level, &more, &mut kernel);
             self.add_bias_gradient(&more_bias, &mut bias);
             self.buffers.keep_floats(more);
+            sums.extend(more_sums);
         }
         self.buffers.keep_floats(turned);
-        Gradients { images: wanted.images.then_some(grad_x), kernel, bias }
+        Gradients { images: wanted.images.then_some(grad_x), kernel, bias, sums }
     }
 
     /// Adds the rows of `grad` to the gradient of the bias, if there is one.
@@ -381,59 +394,77 @@ impl<'a> Conv<'a> {
 
     /// Writes the gradient before pooling, ReLU and normalisation of some images to `full`.
     fn unpool(&self, seen: Seen<'_>, full: &mut [f32]) {
-        let (n_full, n_out) = (self.n_full(), self.n_out());
-        if let Some(map) = seen.norm {
-            norm::gradient(self.level, seen.y, seen.grad, map, full);
-        } else if self.pool {
-            let pooled = seen.grad.chunks_exact(n_out).zip(seen.winners.chunks_exact(n_out));
-            for (full, (grad, winners)) in full.chunks_exact_mut(n_full).zip(pooled) {
-                pool::max_pool_backward(self.level, grad, winners, self.full_shape(), full);
+        match seen.norm {
+            Some(map) if seen.winners.is_empty() => {
+                norm::gradient(self.level, seen.y, seen.grad, map, full);
             }
-        } else if self.relu {
-            elementwise::relu_backward(self.level, seen.y, seen.grad, full);
-        } else {
-            full.copy_from_slice(seen.grad);
+            Some(map) => with_scratch(&PATCHES, full.len(), |unpooled| {
+                self.unpool_rows(seen, unpooled);
+                norm::gradient(self.level, seen.y, unpooled, map, full);
+            }),
+            None if self.pool => self.unpool_rows(seen, full),
+            None if self.relu => {
+                elementwise::relu_backward(self.level, seen.y, seen.grad, full);
+            }
+            None => full.copy_from_slice(seen.grad),
+        }
+    }
+
+    /// Writes the gradient before pooling of some images to `full`.
+    fn unpool_rows(&self, seen: Seen<'_>, full: &mut [f32]) {
+        let (n_full, n_pooled) = (self.n_full(), self.n_pooled());
+        let pooled = seen.grad.chunks_exact(n_pooled).zip(seen.winners.chunks_exact(n_pooled));
+        for (full, (grad, winners)) in full.chunks_exact_mut(n_full).zip(pooled) {
+            pool::max_pool_backward(self.level, grad, winners, self.full_shape(), full);
         }
     }
 
     /// Calls `work` for every block of images of a part: whether it is the first, what was seen of
-    /// it, its gradient before pooling and ReLU, and where the gradient of the images goes.
+    /// it, its gradient before pooling, ReLU and normalisation, and where that of the images goes. Adds
+    /// to the gradient of the bias, and takes the sums for a pending map while all this is in cache.
     fn blocks(
         &self,
-        part_seen: Seen<'_>,
-        mut part_images: Option<&mut [f32]>,
+        part: &mut Part<'_>,
         mut work: impl FnMut(bool, Seen<'_>, &[f32], Option<&mut [f32]>),
     ) {
-        let (n_in, n_out, n_full) = (self.shape.n_in(), self.n_out(), self.n_full());
-        let n_images = part_seen.x.len() / n_in;
+        let (n_in, n_full) = (self.shape.n_in(), self.n_full());
+        let n_images = part.seen.x.rows.len() / n_in;
         let n_per_block = self.n_images_per_block();
         for first in (0..n_images).step_by(n_per_block) {
             let end = (first + n_per_block).min(n_images);
-            let seen = part_seen.images(first, end, n_in, n_out);
-            let images = part_images.as_mut().map(|images| &mut images[first * n_in..end * n_in]);
+            let seen = part.seen.images(first..end, n_images);
+            let images = part.images.as_mut();
+            let mut images = images.map(|images| &mut images[first * n_in..end * n_in]);
+            let mut use_full = |full: &[f32]| {
+                self.add_bias_gradient(full, &mut part.bias);
+                work(first == 0, seen, full, images.as_deref_mut());
+            };
             if !self.pool && !self.relu && seen.norm.is_none() {
-                work(first == 0, seen, seen.grad, images);
-                continue;
+                use_full(seen.grad);
+            } else {
+                with_scratch(&SUMS, (end - first) * n_full, |full| {
+                    self.unpool(seen, full);
+                    use_full(full);
+                });
             }
-            with_scratch(&SUMS, (end - first) * n_full, |full| {
-                self.unpool(seen, full);
-                work(first == 0, seen, full, images);
-            });
+            if let (Some(map), Some(grad)) = (part.sums_of, images) {
+                let mut sums = vec![0.0; 2 * map.n_channels()];
+                map.add_gradient_sums(seen.x.rows, grad, &mut sums);
+                part.sums.push(sums);
+            }
         }
     }
 
     fn backward_by_points(&self, part: &mut Part<'_>, turned: &[f32]) {
-        let Part { seen, images, kernel, bias } = part;
         let mut points = self.buffers.floats(winograd::n_kernel_values(&self.shape));
-        self.blocks(*seen, images.as_deref_mut(), |is_first, seen, full, images| {
-            self.add_bias_gradient(full, bias);
-            self.with_points(seen.x.len() / self.shape.n_in(), |scratch| {
+        self.blocks(part, |is_first, seen, full, images| {
+            self.with_points(seen.x.rows.len() / self.shape.n_in(), |scratch| {
                 let points = points.as_mut_slice();
                 winograd::backward(
                     self.level,
                     &self.shape,
                     self.format,
-                    seen.x,
+                    seen.x.pending(),
                     full,
                     turned,
                     scratch,
@@ -443,45 +474,48 @@ impl<'a> Conv<'a> {
                 );
             });
         });
-        winograd::kernel_gradient(self.level, &self.shape, &points, kernel);
+        winograd::kernel_gradient(self.level, &self.shape, &points, &mut part.kernel);
         self.buffers.keep_floats(points);
     }
 
     fn backward_part(&self, part: &mut Part<'_>, weights: &[f32]) {
-        let Part { seen, images, kernel, bias } = part;
+        let mut kernel = std::mem::take(&mut part.kernel);
         kernel.fill(0.0);
         if let Way::Direct(direct) = self.way {
             let (n_in, n_out) = (self.shape.n_in(), self.n_out());
+            let Part { seen, bias, .. } = part;
             let windows = seen.grad.chunks_exact(n_out).zip(seen.winners.chunks_exact(n_out));
-            for (image, (grad, winners)) in seen.x.chunks_exact(n_in).zip(windows) {
+            for (image, (grad, winners)) in seen.x.rows.chunks_exact(n_in).zip(windows) {
                 self.padded(image, |image| {
+                    let kernel = kernel.as_mut_slice();
                     conv_direct::backward(self.level, &direct, image, grad, winners, kernel, bias);
                 });
             }
-            return;
+        } else {
+            self.blocks(part, |_, seen, full, images| {
+                self.backward_by_product(seen.x, weights, full, images, &mut kernel);
+            });
         }
-        self.blocks(*seen, images.as_deref_mut(), |_, seen, full, images| {
-            self.backward_by_product(seen.x, weights, full, images, (&mut *kernel, &mut *bias));
-        });
+        part.kernel = kernel;
     }
 
     fn backward_by_product(
         &self,
-        x: &[f32],
+        x: Input<'_>,
         weights: &[f32],
         full: &[f32],
         grad_x: Option<&mut [f32]>,
-        (grad_weights, grad_bias): (&mut [f32], &mut [f32]),
+        grad_weights: &mut [f32],
     ) {
         let shape = &self.shape;
         let n_rows = full.len() / shape.out_channels;
         let grads = Mat::new(full, n_rows, shape.out_channels);
-        self.add_bias_gradient(full, grad_bias);
         if self.way == Way::Rows {
             let n_full = self.n_full();
-            let images = x.chunks_exact(shape.n_in()).zip(full.chunks_exact(n_full));
+            let images = x.rows.chunks_exact(shape.n_in()).zip(full.chunks_exact(n_full));
             with_scratch(&PATCHES, conv_rows::n_padded(shape), |padded| {
-                for (image, grad) in images {
+                for (rows, grad) in images {
+                    let image = Pending { rows, map: x.affine() };
                     conv_rows::kernel_gradient(
                         self.level,
                         shape,
@@ -493,7 +527,7 @@ impl<'a> Conv<'a> {
                 }
             });
         } else {
-            self.with_patches(x, |cols| {
+            self.with_patches(x.rows, |cols| {
                 gemm(Mat::new(cols, n_rows, shape.n_patch()).t(), grads, grad_weights, true);
             });
         }
@@ -533,42 +567,31 @@ fn way(shape: &ConvShape, pool: bool, needs_input_grad: bool) -> Way {
 }
 
 impl<'a> Seen<'a> {
-    /// What was seen of some images.
-    fn images(&self, first: usize, end: usize, n_in: usize, n_out: usize) -> Seen<'a> {
-        let range = first * n_out..end * n_out;
+    /// What was seen of some of `n` images.
+    fn images(&self, range: Range<usize>, n: usize) -> Seen<'a> {
         Seen {
-            x: &self.x[first * n_in..end * n_in],
-            y: &self.y[range.clone()],
-            winners: self.winners.get(range.clone()).unwrap_or_default(),
-            grad: &self.grad[range],
+            x: Input { rows: of_images(self.x.rows, &range, n), ..self.x },
+            y: of_images(self.y, &range, n),
+            winners: of_images(self.winners, &range, n),
+            grad: of_images(self.grad, &range, n),
             norm: self.norm,
         }
     }
 }
 
+/// The part of some of `n` images in `values`.
+fn of_images<'a, T>(values: &'a [T], range: &Range<usize>, n: usize) -> &'a [T] {
+    let size = values.len() / n;
+    &values[range.start * size..range.end * size]
+}
+
 /// Images of one partial sum.
 struct Part<'a> {
     seen: Seen<'a>,
+    /// The pending map of the images, if sums are asked for.
+    sums_of: Option<&'a Map>,
+    sums: Vec<Vec<f32>>,
     images: Option<&'a mut [f32]>,
     kernel: Vec<f32>,
     bias: Vec<f32>,
-}
-
-thread_local! {
-    static PATCHES: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
-    static SUMS: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
-}
-
-/// Calls `work` with `n` unspecified values of this thread's scratch memory.
-fn with_scratch(
-    scratch: &'static std::thread::LocalKey<Cell<Vec<f32>>>,
-    n: usize,
-    work: impl FnOnce(&mut [f32]),
-) {
-    let mut values = scratch.take();
-    if values.len() < n {
-        values.resize(n, 0.0);
-    }
-    work(&mut values[..n]);
-    scratch.set(values);
 }

@@ -9,6 +9,8 @@ use crate::kernels::nn::elementwise;
 
 /// Values that one stream of random numbers decides.
 const N_PER_STREAM: usize = 16_384;
+/// Values whose random bits are drawn at once.
+const N_DRAWN: usize = 1_024;
 
 /// What the values that are kept are multiplied by.
 fn scale(rate: f64) -> f32 {
@@ -34,13 +36,15 @@ pub fn forward(
         .enumerate()
         .for_each(|(part, ((out, kept), x))| {
             let mut rng = Rng::new(seed, &["dropout", purpose, &part.to_string()]);
-            for four in kept.chunks_mut(4) {
-                let bits = rng.next_u64();
-                for (i, kept) in four.iter_mut().enumerate() {
-                    *kept = u8::from((bits >> (16 * i)) as u32 & 0xffff >= threshold);
+            let mut bits = [0; N_DRAWN];
+            let values = x.chunks(N_DRAWN).zip(out.chunks_mut(N_DRAWN));
+            for ((x, out), kept) in values.zip(kept.chunks_mut(N_DRAWN)) {
+                for four in bits.chunks_exact_mut(4).take(x.len().div_ceil(4)) {
+                    let drawn = rng.next_u64();
+                    four.copy_from_slice(&[0, 16, 32, 48].map(|shift| (drawn >> shift) as u16));
                 }
+                elementwise::drop_out(level, x, &bits, threshold, scale, out, kept);
             }
-            elementwise::keep(level, x, kept, scale, out);
         });
     (out, kept)
 }

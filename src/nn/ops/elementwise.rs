@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::Buffers;
 use crate::kernels::Cpu;
 use crate::kernels::nn::elementwise;
+use crate::kernels::nn::norm::Affine;
 use crate::kernels::nn::pool::{self, Windows};
 
 /// Values of one parallel task.
@@ -45,6 +46,27 @@ pub fn add_to(more: &[f32], sum: &mut [f32]) {
     sum.par_chunks_mut(N_PER_TASK)
         .zip(more.par_chunks(N_PER_TASK))
         .for_each(|(sum, more)| elementwise::add_rows(level, more, sum));
+}
+
+/// Maximum over windows of 2x2 at stride 2 behind a map of the rows, and the winners: the values are not
+/// mapped yet.
+pub fn max_pool_pending(
+    rows: &[f32],
+    map: Affine<'_>,
+    (height, width, channels): (usize, usize, usize),
+    buffers: &Buffers,
+) -> (Vec<f32>, Vec<u8>) {
+    let (n_in, n_out) = (height * width * channels, (height / 2) * (width / 2) * channels);
+    let n = rows.len() / n_in;
+    let (mut out, mut winners) = (buffers.floats(n * n_out), buffers.bytes(n * n_out));
+    let shape = (height, width, channels);
+    rows.par_chunks(n_in)
+        .zip(out.par_chunks_mut(n_out))
+        .zip(winners.par_chunks_mut(n_out))
+        .for_each(|((rows, out), winners)| {
+            pool::max_pool_pending(Cpu::detect(), rows, shape, map, out, winners);
+        });
+    (out, winners)
 }
 
 /// Maximum over any windows, and the winners.

@@ -11,11 +11,14 @@ pub mod dropout;
 pub mod elementwise;
 mod loss;
 pub mod norm;
+mod scratch;
+mod value;
 
 pub use buffers::Buffers;
 #[cfg(test)]
 pub use loss::argmax;
 pub use loss::{cross_entropy, softmax};
+pub use value::{Input, Value};
 
 /// Saved state behind a lock; a thread that panicked while holding it broke nothing we read.
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -5,6 +5,8 @@
 //! running = (1 - momentum) running + momentum batch     the running variance divides by n - 1
 //! ```
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::Buffers;
@@ -32,24 +34,72 @@ pub struct BatchNorm<'a> {
     pub buffers: &'a Buffers,
 }
 
+/// `y = scale x + shift` of every channel, and ReLU if it follows; what that is of a batch whose mean is
+/// `mean`.
+#[derive(Clone, Debug)]
+pub struct Map {
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    mean: Vec<f32>,
+    relu: bool,
+}
+
+impl Map {
+    /// As the kernels take it.
+    pub fn affine(&self) -> Affine<'_> {
+        Affine { scale: &self.scale, shift: &self.shift, relu: self.relu }
+    }
+
+    /// Factors and summands.
+    pub fn into_parts(self) -> (Vec<f32>, Vec<f32>) {
+        (self.scale, self.shift)
+    }
+
+    /// Writes the mapped rows.
+    pub fn apply(&self, rows: &[f32], buffers: &Buffers) -> Vec<f32> {
+        let (level, size) = (Cpu::detect(), N_ROWS_PER_CHUNK * self.scale.len());
+        let mut out = buffers.floats(rows.len());
+        out.par_chunks_mut(size)
+            .zip(rows.par_chunks(size))
+            .for_each(|(out, rows)| norm::affine(level, rows, self.affine(), out));
+        out
+    }
+
+    /// By chunks, `sum(g)` and `sum(g (x - mean))` of every channel: the gradients that the ReLU lets
+    /// through, and their products with rows.
+    pub fn gradient_sums(&self, rows: &[f32], grad: &[f32]) -> Vec<Vec<f32>> {
+        sum_chunks(rows.len(), self.mean.len(), |range, sums| {
+            self.add_gradient_sums(&rows[range.clone()], &grad[range], sums);
+        })
+    }
+
+    /// Adds one chunk's to `sums`.
+    pub fn add_gradient_sums(&self, rows: &[f32], grad: &[f32], sums: &mut [f32]) {
+        let (sums, products) = sums.split_at_mut(self.mean.len());
+        let (level, map) = (Cpu::detect(), self.affine());
+        norm::gradient_sums(level, rows, grad, map, &self.mean, sums, products);
+    }
+
+    /// Channels.
+    pub fn n_channels(&self) -> usize {
+        self.mean.len()
+    }
+}
+
 /// Gradients of weight and bias, and what those of the rows follow from.
 pub struct Slopes {
     pub weight: Vec<f32>,
     pub bias: Vec<f32>,
-    scale: Vec<f32>,
-    shift: Vec<f32>,
-    relu: bool,
-    mean: Vec<f32>,
     mean_gradient: Vec<f32>,
     slope: Vec<f32>,
 }
 
 impl Slopes {
     /// The map of a row and the gradient of what it became to its own.
-    pub fn map(&self) -> GradientMap<'_> {
+    pub fn map<'a>(&'a self, map: &'a Map) -> GradientMap<'a> {
         GradientMap {
-            forward: Affine { scale: &self.scale, shift: &self.shift, relu: self.relu },
-            mean: &self.mean,
+            forward: map.affine(),
+            mean: &map.mean,
             mean_gradient: &self.mean_gradient,
             slope: &self.slope,
         }
@@ -60,21 +110,18 @@ impl Statistics {
     /// Those of a batch.
     pub fn of(rows: &[f32], n_channels: usize) -> Self {
         let level = Cpu::detect();
-        let n = (rows.len() / n_channels) as f64;
         let Some(shift) = rows.get(..n_channels) else { return Statistics::default() };
-        let sums = sum_chunks(rows.len(), n_channels, |range, sums, squares| {
+        let chunks = sum_chunks(rows.len(), n_channels, |range, sums| {
+            let (sums, squares) = sums.split_at_mut(n_channels);
             norm::channel_sums(level, &rows[range], shift, sums, squares);
         });
-        Statistics::of_sums(sums, shift, n)
+        Statistics::of_chunks(&chunks, shift, rows.len() / n_channels)
     }
 
     /// Those of `n` rows, from `sum(x - shift)` and `sum((x - shift)^2)` of every channel, by chunks.
     pub fn of_chunks(chunks: &[Vec<f32>], shift: &[f32], n: usize) -> Self {
-        Statistics::of_sums(add_chunks(chunks, shift.len()), shift, n as f64)
-    }
-
-    fn of_sums(sums: impl Iterator<Item = (f64, f64)>, shift: &[f32], n: f64) -> Self {
-        let (mean, variance) = sums
+        let n = n as f64;
+        let (mean, variance) = add_chunks(chunks, shift.len())
             .zip(shift)
             .map(|((sum, square), &shift)| {
                 let mean = sum / n;
@@ -105,26 +152,24 @@ impl Statistics {
     }
 }
 
-/// Sums in `f64` of what `add` sums over chunks of rows, two for each channel.
+/// What `add` sums over chunks of rows, two for each channel.
 fn sum_chunks(
     n_values: usize,
     n_channels: usize,
-    add: impl Fn(std::ops::Range<usize>, &mut [f32], &mut [f32]) + Sync,
-) -> impl Iterator<Item = (f64, f64)> {
+    add: impl Fn(Range<usize>, &mut [f32]) + Sync,
+) -> Vec<Vec<f32>> {
     let size = N_ROWS_PER_CHUNK * n_channels;
-    let chunks: Vec<Vec<f32>> = (0..n_values.div_ceil(size))
+    (0..n_values.div_ceil(size))
         .into_par_iter()
         .map(|i| {
             let mut sums = vec![0.0; 2 * n_channels];
-            let (first, second) = sums.split_at_mut(n_channels);
-            add(i * size..((i + 1) * size).min(n_values), first, second);
+            add(i * size..((i + 1) * size).min(n_values), &mut sums);
             sums
         })
-        .collect();
-    add_chunks(&chunks, n_channels).collect::<Vec<_>>().into_iter()
+        .collect()
 }
 
-/// The two sums of every channel over all chunks, in their order.
+/// The two sums of every channel over all chunks, in `f64` and in their order.
 fn add_chunks(chunks: &[Vec<f32>], n_channels: usize) -> impl Iterator<Item = (f64, f64)> {
     (0..n_channels).map(move |channel| {
         let sum = |at: usize| chunks.iter().map(|sums| f64::from(sums[at])).sum();
@@ -133,64 +178,41 @@ fn add_chunks(chunks: &[Vec<f32>], n_channels: usize) -> impl Iterator<Item = (f
 }
 
 impl BatchNorm<'_> {
-    /// Factors and summands of every channel.
-    pub fn map(&self, statistics: &Statistics) -> (Vec<f32>, Vec<f32>) {
+    /// The normalisation by given statistics.
+    pub fn map(&self, statistics: &Statistics) -> Map {
         let inverse = statistics.inverse_deviation(self.eps);
         let scale: Vec<f32> = self.weight.iter().zip(&inverse).map(|(w, i)| w * i).collect();
         let shift = self.bias.iter().zip(&statistics.mean).zip(&scale);
         let shift = shift.map(|((bias, mean), scale)| bias - mean * scale).collect();
-        (scale, shift)
+        Map { scale, shift, mean: statistics.mean.clone(), relu: self.relu }
     }
 
-    /// Normalises `rows` by given statistics.
-    pub fn forward(&self, rows: &[f32], statistics: &Statistics) -> Vec<f32> {
-        let (scale, shift) = self.map(statistics);
-        let map = Affine { scale: &scale, shift: &shift, relu: self.relu };
-        let (level, size) = (Cpu::detect(), N_ROWS_PER_CHUNK * self.weight.len());
-        let mut out = self.buffers.floats(rows.len());
-        out.par_chunks_mut(size)
-            .zip(rows.par_chunks(size))
-            .for_each(|(out, rows)| norm::affine(level, rows, map, out));
-        out
-    }
-
-    /// Gradients given the batch, its statistics and the gradient of the outputs.
-    pub fn slopes(&self, rows: &[f32], statistics: &Statistics, grad: &[f32]) -> Slopes {
-        let (n_channels, level) = (self.weight.len(), Cpu::detect());
-        let n = (rows.len() / n_channels) as f64;
-        let (scale, shift) = self.map(statistics);
-        let forward = Affine { scale: &scale, shift: &shift, relu: self.relu };
-        let mean = statistics.mean.clone();
-        let sums: Vec<(f64, f64)> = sum_chunks(rows.len(), n_channels, |range, sums, products| {
-            let (rows, grad) = (&rows[range.clone()], &grad[range]);
-            norm::gradient_sums(level, rows, grad, forward, &mean, sums, products);
-        })
-        .collect();
+    /// Gradients given the statistics of a batch of `n` rows and the chunks of
+    /// [`Map::gradient_sums`].
+    pub fn slopes(&self, statistics: &Statistics, chunks: &[Vec<f32>], n: usize) -> Slopes {
+        let n_channels = self.weight.len();
+        let sums: Vec<(f64, f64)> = add_chunks(chunks, n_channels).collect();
         let inverse = statistics.inverse_deviation(self.eps);
         let per_channel = |value: &dyn Fn(usize) -> f64| -> Vec<f32> {
             (0..n_channels).map(|channel| value(channel) as f32).collect()
         };
-        let share = if self.is_frozen { 0.0 } else { 1.0 / n };
+        let share = if self.is_frozen { 0.0 } else { 1.0 / n as f64 };
         Slopes {
             weight: per_channel(&|i| sums[i].1 * f64::from(inverse[i])),
             bias: per_channel(&|i| sums[i].0),
             mean_gradient: per_channel(&|i| sums[i].0 * share),
             slope: per_channel(&|i| sums[i].1 * share * f64::from(inverse[i]).powi(2)),
-            scale,
-            shift,
-            relu: self.relu,
-            mean,
         }
     }
 
     /// The gradient of the rows.
-    pub fn backward(&self, rows: &[f32], grad: &[f32], slopes: &Slopes) -> Vec<f32> {
+    pub fn backward(&self, rows: &[f32], grad: &[f32], map: GradientMap<'_>) -> Vec<f32> {
         let (level, size) = (Cpu::detect(), N_ROWS_PER_CHUNK * self.weight.len());
         let mut out = self.buffers.floats(rows.len());
         out.par_chunks_mut(size)
             .zip(rows.par_chunks(size))
             .zip(grad.par_chunks(size))
-            .for_each(|((out, rows), grad)| norm::gradient(level, rows, grad, slopes.map(), out));
+            .for_each(|((out, rows), grad)| norm::gradient(level, rows, grad, map, out));
         out
     }
 }

@@ -3,10 +3,13 @@
 use candle_core::{Device, Tensor, Var};
 
 use super::super::Architecture;
+use super::super::params::{Initialisation, Precision};
 use super::super::plan::{Fusion, Plan, Start};
 use super::super::tape::{self, Moment, Weights};
+use super::conv::{Conv, Seen, Wanted};
 use super::*;
 use crate::data::{ImageShape, Rng};
+use crate::kernels::nn::im2col::ConvShape;
 
 const MOMENT: Moment = Moment { seed: 1, epoch: 1, batch: 1 };
 const N_IMAGES: usize = 3;
@@ -34,7 +37,7 @@ fn loss(plan: &Plan, weights: &Weights, x: &[f32]) -> f64 {
 /// out, and are at most a third.
 fn check(text: &str, shape: ImageShape) {
     let architecture = layers(text);
-    for fusion in [Fusion::Off, Fusion::Training] {
+    for fusion in [Fusion::Off, Fusion::On] {
         let plan = Plan::new(&architecture, shape, 3, fusion).unwrap();
         let weights: Weights = plan
             .parameters
@@ -197,7 +200,7 @@ fn batch_norm_gives_the_mean_and_deviation_it_was_told() {
         relu: false,
         buffers: &buffers,
     };
-    let out = norm::Statistics::of(&layer.forward(&rows, &statistics), 2);
+    let out = norm::Statistics::of(&layer.map(&statistics).apply(&rows, &buffers), 2);
     for (found, expected) in out.mean.iter().zip([1.0, -1.0]) {
         assert!((found - expected).abs() < 2e-3, "{found}");
     }
@@ -220,11 +223,139 @@ fn nothing_flows_back_through_frozen_statistics() {
         relu: false,
         buffers: &buffers,
     };
-    let slopes = layer.slopes(&rows, &statistics, &grad);
-    let found = layer.backward(&rows, &grad, &slopes);
+    let map = layer.map(&statistics);
+    let slopes = layer.slopes(&statistics, &map.gradient_sums(&rows, &grad), 20);
+    let found = layer.backward(&rows, &grad, slopes.map(&map));
     for (i, (found, grad)) in found.iter().zip(&grad).enumerate() {
         let slope = weight[i % 2] / (statistics.variance[i % 2] + 1.0).sqrt();
         assert!((found - slope * grad).abs() < 1e-6, "{i}: {found}");
+    }
+}
+
+/// A map with factors of both signs, of channels whose values are in `[-1, 1]`.
+fn pending_map(n_channels: usize, relu: bool, buffers: &Buffers) -> norm::Map {
+    let (weight, bias) = (draw(n_channels, "weight"), draw(n_channels, "bias"));
+    let statistics =
+        norm::Statistics { mean: draw(n_channels, "mean"), variance: vec![0.5; n_channels] };
+    let (weight, bias) = (weight.as_slice(), bias.as_slice());
+    norm::BatchNorm { weight, bias, eps: 1e-5, is_frozen: false, relu, buffers }.map(&statistics)
+}
+
+#[test]
+fn a_convolution_of_pending_rows_gives_the_bits_of_one_of_mapped_rows() {
+    let buffers = Buffers::default();
+    // Winograd's filtering and patches where they lie.
+    for (in_channels, kernel, stride, relu, precision) in [
+        (16, 3, 1, true, Precision::F32),
+        (16, 3, 1, true, Precision::Bf16),
+        (32, 3, 1, false, Precision::F32),
+        (3, 3, 2, true, Precision::F32),
+        (16, 1, 1, true, Precision::F32),
+    ] {
+        let shape = ConvShape {
+            height: 7,
+            width: 6,
+            in_channels,
+            kernel,
+            stride,
+            pad_before: kernel / 2,
+            pad_after: kernel / 2,
+            out_channels: 16,
+        };
+        let n = 20;
+        let map = pending_map(in_channels, relu, &buffers);
+        let rows = draw(n * shape.n_in(), "rows");
+        let mapped = map.apply(&rows, &buffers);
+        let weights = draw(shape.n_patch() * shape.out_channels, "kernel");
+        let grad = draw(n * shape.n_positions() * shape.out_channels, "grad");
+        let conv = Conv::new(shape, (true, false), true, precision, &buffers);
+        assert!(conv.applies_maps());
+        let run = |x: Input<'_>| {
+            let y = conv.forward(x, (&weights, None), Some(&[0.25; 16]), n);
+            let seen = Seen { x, y: &y.values, winners: &[], grad: &grad, norm: None };
+            let wanted = Wanted { images: true, bias: true, sums: true };
+            (conv.backward(seen, &weights, wanted), y.values, y.sums)
+        };
+        let (found, y, sums) = run(Input { rows: &rows, map: Some(&map) });
+        let (expected, expected_y, expected_sums) = run(Input { rows: &mapped, map: None });
+        assert_eq!((y, sums), (expected_y, expected_sums), "{shape:?}");
+        assert_eq!(found.kernel, expected.kernel, "{shape:?}");
+        assert_eq!(found.images, expected.images, "{shape:?}");
+        assert_eq!(found.bias, expected.bias, "{shape:?}");
+        // The sums on the way, in other chunks: up to 840 products of `f32` in another order.
+        assert!(expected.sums.is_empty());
+        let by_chunks = map.gradient_sums(&rows, &found.images.unwrap());
+        let total = |chunks: &[Vec<f32>], i: usize| -> f32 { chunks.iter().map(|c| c[i]).sum() };
+        for i in 0..2 * in_channels {
+            let (a, b) = (total(&found.sums, i), total(&by_chunks, i));
+            assert!((a - b).abs() < 1e-3, "{shape:?} {i}: {a} {b}");
+        }
+    }
+}
+
+/// Pending maps, pooling behind normalisation and sums on the way against a step for every layer.
+/// Tolerance: 1e-4 of the largest gradient; statistics are summed in another order.
+#[test]
+fn layers_computed_together_give_the_gradients_of_single_layers() {
+    let (relu, norm) = (layer("relu", ""), layer("batch_norm", ""));
+    let same = |filters| conv(filters, "padding = \"same\"") + &norm + &relu;
+    let inner = |list: &str, text: &str| text.replace("[[layer]]", &format!("[[layer.{list}]]"));
+    let (pool, flatten) = (layer("max_pool", ""), layer("flatten", ""));
+    let block = layer("residual", "") + &inner("body", &(same(16) + &conv(16, "padding = 1")));
+    for text in [
+        same(16) + &same(16) + &flatten,
+        same(16) + &pool + &same(16) + &flatten,
+        same(16) + &pool + &layer("dropout", "rate = 0.3") + &same(16) + &flatten,
+        same(16) + &conv(16, "stride = 2") + &flatten,
+        // Readers of which one cannot apply a map.
+        same(16) + &block + &relu + &flatten,
+        // Two that can, and whose gradients are added.
+        conv(16, "")
+            + &norm
+            + &layer("residual", "")
+            + &inner("body", &conv(16, "padding = 1"))
+            + &inner("shortcut", &conv(16, "padding = 1"))
+            + &flatten,
+        same(16) + &layer("max_pool", "size = 3\nstride = 1") + &flatten,
+    ] {
+        let architecture = layers(&text);
+        let buffers = Buffers::default();
+        let run = |fusion| {
+            let plan = Plan::new(&architecture, IMAGE, 3, fusion).unwrap();
+            let parameters = plan.parameters.iter();
+            let weights = parameters.map(|p| p.initialise(5, Initialisation::Pytorch)).collect();
+            let x = draw(N_IMAGES * IMAGE.n_pixels(), "x");
+            tape::gradients(&plan, &weights, x, &LABELS, 0.1, MOMENT, &buffers)
+        };
+        let (found, expected) = (run(Fusion::On), run(Fusion::Off));
+        assert!((found.loss_sum - expected.loss_sum).abs() < 1e-5, "{text}");
+        let (found, expected) = (found.grads.concat(), expected.grads.concat());
+        let largest = expected.iter().fold(0.0f32, |max, v| max.max(v.abs()));
+        assert_eq!(found.len(), expected.len(), "{text}");
+        for (a, b) in found.iter().zip(&expected) {
+            assert!((a - b).abs() < 1e-4 * largest, "{text}: {a} {b} of {largest}");
+        }
+    }
+}
+
+#[test]
+fn sums_taken_on_the_way_do_not_depend_on_the_number_of_threads() {
+    let same = conv(16, "padding = \"same\"") + &layer("batch_norm", "") + &layer("relu", "");
+    let text = same.repeat(2) + &layer("max_pool", "") + &same + &layer("flatten", "");
+    let plan = Plan::new(&layers(&text), IMAGE, 3, Fusion::On).unwrap();
+    let labels: Vec<usize> = (0..37).map(|i| i % 3).collect();
+    let run = |n_threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+        let weights =
+            plan.parameters.iter().map(|p| p.initialise(5, Initialisation::Pytorch)).collect();
+        let x = draw(labels.len() * IMAGE.n_pixels(), "x");
+        let buffers = Buffers::default();
+        let gradients = || tape::gradients(&plan, &weights, x, &labels, 0.1, MOMENT, &buffers);
+        pool.install(gradients).grads
+    };
+    let expected = run(1);
+    for n_threads in [2, 3] {
+        assert_eq!(run(n_threads), expected, "{n_threads} threads");
     }
 }
 

@@ -17,7 +17,7 @@ fn linear(shape: ImageShape, score: f32, bias: [f32; 2]) -> Network {
     let text = "title = \"linear\"\n[[layer]]\nkind = \"flatten\"\n\
                 [[layer]]\nkind = \"dense\"\nunits = \"classes\"\n";
     let architecture = Architecture::parse("linear", text).unwrap();
-    let plan = Plan::new(&architecture, shape, 2, Fusion::Inference).unwrap();
+    let plan = Plan::new(&architecture, shape, 2, Fusion::On).unwrap();
     let weights = plan.parameters.iter().map(|parameter| match parameter.shape.len() {
         1 => bias.to_vec(),
         _ => {

@@ -399,7 +399,7 @@ fn penalties_are_part_of_the_training_loss_and_of_the_gradient() {
 
 #[test]
 fn weights_begin_as_those_of_pytorch_or_of_keras() {
-    let plan = Plan::new(&small(), bars(1).train.shape, 3, Fusion::Training).unwrap();
+    let plan = Plan::new(&small(), bars(1).train.shape, 3, Fusion::On).unwrap();
     for rule in [Initialisation::Pytorch, Initialisation::Glorot] {
         for parameter in &plan.parameters {
             let values = parameter.initialise(1, rule);

@@ -25,6 +25,7 @@ use std::ops::Range;
 
 use super::im2col::ConvShape;
 use super::lanes::{per_lanes, per_pairs};
+use super::norm::Pending;
 use super::product::{Product, product};
 use crate::kernels::Cpu;
 
@@ -150,16 +151,16 @@ pub fn forward(
     level: Cpu,
     shape: &ConvShape,
     format: Format,
-    images: &[f32],
+    images: Pending<'_>,
     kernel: &[f32],
     bias: &[f32],
     relu: bool,
     scratch: &mut [f32],
     out: &mut [f32],
 ) {
-    let n = images.len() / shape.n_in();
+    let n = images.rows.len() / shape.n_in();
     let (n_in, n_out) = (shape.in_channels, shape.out_channels);
-    check(shape, images, kernel, scratch, out);
+    check(shape, images.rows, kernel, scratch, out);
     assert_eq!(bias.len(), n_out, "bias");
     let n_rows = n * n_tiles(shape);
     let v_plane = plane(n_rows * n_in);
@@ -212,7 +213,7 @@ pub fn backward(
     level: Cpu,
     shape: &ConvShape,
     format: Format,
-    images: &[f32],
+    images: Pending<'_>,
     grad: &[f32],
     turned: &[f32],
     scratch: &mut [f32],
@@ -220,9 +221,9 @@ pub fn backward(
     grad_kernel: &mut [f32],
     grad_images: Option<&mut [f32]>,
 ) {
-    let n = images.len() / shape.n_in();
+    let n = images.rows.len() / shape.n_in();
     let (n_in, n_out) = (shape.in_channels, shape.out_channels);
-    check(shape, images, grad_kernel, scratch, grad);
+    check(shape, images.rows, grad_kernel, scratch, grad);
     let n_rows = n * n_tiles(shape);
     let v_plane = plane(n_rows * n_in);
     let w_plane = plane(n * n_paired_tiles(shape) * n_out);
@@ -254,7 +255,7 @@ pub fn backward(
         accumulate: false,
     };
     if let Some(grad_images) = &grad_images {
-        assert_eq!(grad_images.len(), images.len(), "gradient of images");
+        assert_eq!(grad_images.len(), images.rows.len(), "gradient of images");
         assert_eq!(turned.len(), n_kernel_values(shape), "turned kernel");
     }
     // SAFETY: as in `forward`; at every point `v` is read for the kernel's gradient before it is

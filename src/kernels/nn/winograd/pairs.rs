@@ -3,6 +3,7 @@
 
 use super::super::im2col::{ConvShape, pad};
 use super::super::lanes::{Lanes, per_lanes};
+use super::super::norm::Pending;
 use super::planes::{image_tile, kernel_taps, output_tile};
 use super::{SIDE, TILE, padded_width, tiles};
 
@@ -66,13 +67,13 @@ per_lanes! {
     /// Channels are a multiple of 16; `images` holds whole images, `planes` 36 planes of their tiles,
     /// `padded` a padded image.
     pub unsafe fn image_rows<V>(
-        shape: &ConvShape, images: &[f32], padded: &mut [f32], planes: *mut u32, plane: usize,
+        shape: &ConvShape, images: Pending<'_>, padded: &mut [f32], planes: *mut u32, plane: usize,
     ) {
         let (channels, (down, across)) = (shape.in_channels, tiles(shape));
         let row = padded_width(shape) * channels;
         let mut to = planes.cast::<u16>();
-        for image in images.chunks_exact(shape.n_in()) {
-            pad(shape, image, padded_width(shape), padded);
+        for rows in images.rows.chunks_exact(shape.n_in()) {
+            pad(shape, Pending { rows, ..images }, padded_width(shape), padded);
             for tile in 0..down * across {
                 let (y, x) = (tile / across * TILE, tile % across * TILE);
                 let corner = padded.as_ptr().add(y * row + x * channels);
@@ -93,13 +94,13 @@ per_lanes! {
     /// # Safety
     /// As [`image_rows`].
     pub unsafe fn image_pairs<V>(
-        shape: &ConvShape, images: &[f32], padded: &mut [f32], planes: *mut u32, plane: usize,
+        shape: &ConvShape, images: Pending<'_>, padded: &mut [f32], planes: *mut u32, plane: usize,
     ) {
         let (channels, (down, across)) = (shape.in_channels, tiles(shape));
         let row = padded_width(shape) * channels;
         let mut to = planes;
-        for image in images.chunks_exact(shape.n_in()) {
-            pad(shape, image, padded_width(shape), padded);
+        for rows in images.rows.chunks_exact(shape.n_in()) {
+            pad(shape, Pending { rows, ..images }, padded_width(shape), padded);
             let corner = |tile: usize| {
                 let (y, x) = (tile / across * TILE, tile % across * TILE);
                 padded.as_ptr().add(y * row + x * channels)

@@ -4,6 +4,7 @@
 
 use super::super::im2col::{ConvShape, pad};
 use super::super::lanes::{Lanes, per_lanes};
+use super::super::norm::Pending;
 use super::points::{
     image_to_points, kernel_to_points, outputs_to_points, points_to_image, points_to_kernel,
     points_to_outputs,
@@ -120,13 +121,13 @@ per_lanes! {
     /// Channels are a multiple of 16; `images` holds whole images, `planes` 36 planes of their
     /// tiles, `padded` a padded image.
     pub unsafe fn image_planes<V>(
-        shape: &ConvShape, images: &[f32], padded: &mut [f32], planes: &mut [f32], plane: usize,
+        shape: &ConvShape, images: Pending<'_>, padded: &mut [f32], planes: &mut [f32], plane: usize,
     ) {
         let (channels, (down, across)) = (shape.in_channels, tiles(shape));
         let row = padded_width(shape) * channels;
         let mut to = planes.as_mut_ptr();
-        for image in images.chunks_exact(shape.n_in()) {
-            pad(shape, image, padded_width(shape), padded);
+        for rows in images.rows.chunks_exact(shape.n_in()) {
+            pad(shape, Pending { rows, ..images }, padded_width(shape), padded);
             for tile in 0..down * across {
                 let (y, x) = (tile / across * TILE, tile % across * TILE);
                 let corner = padded.as_ptr().add(y * row + x * channels);

@@ -8,6 +8,10 @@ fn draw(n: usize, purpose: &str) -> Vec<f32> {
     (0..n).map(|_| rng.uniform_f32(-1.0, 1.0)).collect()
 }
 
+fn plain(rows: &[f32]) -> Pending<'_> {
+    Pending { rows, map: None }
+}
+
 /// Every product of an image value, a kernel value and an output value, by their positions.
 fn visit(shape: &ConvShape, n: usize, mut visit: impl FnMut(usize, usize, usize)) {
     let (height, width) = (shape.out_height(), shape.out_width());
@@ -106,14 +110,14 @@ fn compare(shape: &ConvShape, level: Cpu, format: Format) {
     transform_kernel(level, shape, format, false, &w, &mut kernel);
     let mut scratch = vec![9.0; n_scratch(shape, n)];
     let mut out = vec![9.0; n_out];
-    forward(level, shape, format, &x, &kernel, &bias, false, &mut scratch, &mut out);
+    forward(level, shape, format, plain(&x), &kernel, &bias, false, &mut scratch, &mut out);
     assert!(
         difference(format, &out, &y) < tolerance,
         "{level:?} {format:?} {shape:?}: {}",
         difference(format, &out, &y)
     );
     let mut rectified = vec![9.0; n_out];
-    forward(level, shape, format, &x, &kernel, &bias, true, &mut scratch, &mut rectified);
+    forward(level, shape, format, plain(&x), &kernel, &bias, true, &mut scratch, &mut rectified);
     assert!(rectified.iter().zip(&out).all(|(r, o)| *r == o.max(0.0)));
 
     transform_kernel(level, shape, format, true, &turned(shape, &w), &mut kernel);
@@ -126,7 +130,18 @@ fn compare(shape: &ConvShape, level: Cpu, format: Format) {
         let (from, to) = (i * size_in..(i + 1) * size_in, i * size_out..(i + 1) * size_out);
         let grads = Some(&mut grad_x[from.clone()]);
         let (x, g) = (&x[from], &g[to]);
-        backward(level, shape, format, x, g, &kernel, &mut scratch, i > 0, &mut planes, grads);
+        backward(
+            level,
+            shape,
+            format,
+            plain(x),
+            g,
+            &kernel,
+            &mut scratch,
+            i > 0,
+            &mut planes,
+            grads,
+        );
     }
     let mut grad_w = vec![9.0; w.len()];
     kernel_gradient(level, shape, &planes, &mut grad_w);
@@ -144,7 +159,7 @@ fn compare(shape: &ConvShape, level: Cpu, format: Format) {
     // Without the images' gradient, the kernel's is the same.
     let mut alone = vec![9.0; n_kernel_values(shape)];
     let mut scratch = vec![9.0; n_scratch(shape, n)];
-    backward(level, shape, format, &x, &g, &kernel, &mut scratch, false, &mut alone, None);
+    backward(level, shape, format, plain(&x), &g, &kernel, &mut scratch, false, &mut alone, None);
     kernel_gradient(level, shape, &alone, &mut grad_w);
     assert!(
         difference(format, &grad_w, &gw) < tolerance,
