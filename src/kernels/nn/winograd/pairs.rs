@@ -52,10 +52,10 @@ unsafe fn store_pairs<V: Lanes>(
 /// As [`store_pairs`], `V::N` values behind `to`.
 #[inline(always)]
 unsafe fn store_rows<V: Lanes>(points: &[[V; SIDE]; SIDE], to: *mut u16, plane: usize) {
-    for y in 0..SIDE {
-        for x in 0..SIDE {
+    for (y, row) in points.iter().enumerate() {
+        for (x, value) in row.iter().enumerate() {
             // SAFETY: the caller's.
-            unsafe { points[y][x].store_bf16(to.add(2 * (y * SIDE + x) * plane)) }
+            unsafe { value.store_bf16(to.add(2 * (y * SIDE + x) * plane)) }
         }
     }
 }
