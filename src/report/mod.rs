@@ -4,6 +4,7 @@ mod bench;
 mod error;
 #[cfg(test)]
 mod example;
+mod explore;
 mod format;
 mod html;
 mod results;
@@ -19,6 +20,7 @@ pub use bench::{
     bench_headline, bench_page, bench_text,
 };
 pub use error::ReportError;
+pub use explore::{Disagreements, DisputedImage, ScatterCard, ScoreFigures};
 pub use format::{bytes, seconds};
 pub use html::{headline, page};
 pub use results::{
