@@ -89,7 +89,8 @@ mod tests {
     fn figures_match_scikit_learn() {
         let fixture = load_scores();
         assert_eq!(fixture.n_bins, N_BINS);
-        let cases = fixture.cases.iter().filter_map(|case| Some((case, case.calibration.as_ref()?)));
+        let cases =
+            fixture.cases.iter().filter_map(|case| Some((case, case.calibration.as_ref()?)));
         let mut n_cases = 0;
         for (case, expected) in cases {
             let found = calibration(&case.labels, case.matrix().view()).unwrap().unwrap();

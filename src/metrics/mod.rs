@@ -51,10 +51,7 @@ pub struct ClassMetrics {
 fn check_scores(labels: &[usize], scores: ArrayView2<'_, f64>) -> Result<(), MetricsError> {
     let (n_images, n_classes) = scores.dim();
     if labels.len() != n_images {
-        return Err(MetricsError::LengthMismatch {
-            n_labels: labels.len(),
-            n_predicted: n_images,
-        });
+        return Err(MetricsError::LengthMismatch { n_labels: labels.len(), n_predicted: n_images });
     }
     if labels.is_empty() {
         return Err(MetricsError::Empty);

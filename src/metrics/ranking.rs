@@ -47,12 +47,16 @@ pub fn ranking(
     scores: ArrayView2<'_, f64>,
 ) -> Result<Option<Ranking>, MetricsError> {
     check_scores(labels, scores)?;
-    let steps: Vec<Option<Steps>> =
-        scores.columns().into_iter().enumerate().map(|(class, column)| {
+    let steps: Vec<Option<Steps>> = scores
+        .columns()
+        .into_iter()
+        .enumerate()
+        .map(|(class, column)| {
             let of_class: Vec<(f64, bool)> =
                 column.iter().zip(labels).map(|(&score, &label)| (score, label == class)).collect();
             Steps::of(of_class)
-        }).collect();
+        })
+        .collect();
     let there: Vec<&Steps> = steps.iter().flatten().collect();
     if there.is_empty() {
         return Ok(None);
@@ -69,10 +73,7 @@ pub fn ranking(
         average_precision_macro: mean(&Steps::average_precision),
         roc_macro: thin(&roc.collect::<Vec<_>>(), MAX_POINTS),
         precision_recall_macro: thin(&precision_recall.collect::<Vec<_>>(), MAX_POINTS),
-        classes: steps
-            .iter()
-            .map(|steps| steps.as_ref().map(Steps::class_ranking))
-            .collect(),
+        classes: steps.iter().map(|steps| steps.as_ref().map(Steps::class_ranking)).collect(),
     }))
 }
 

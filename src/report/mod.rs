@@ -4,6 +4,8 @@ mod bench;
 mod error;
 #[cfg(test)]
 mod example;
+#[cfg(test)]
+mod example_scores;
 mod explore;
 mod format;
 mod html;

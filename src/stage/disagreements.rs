@@ -57,7 +57,7 @@ pub(super) fn disagreements(
 /// What a model scores the label that it gives.
 fn answer_score(model: &FittedModel, row: usize) -> Option<f32> {
     let scores = model.scores.as_ref()?;
-    let score = *scores.values.get((row, model.predicted[row]))? as f32;
+    let score = *scores.values.get((row, model.predicted[row]))?;
     score.is_finite().then_some(score)
 }
 

@@ -1,19 +1,20 @@
 //! `evaluate`: metrics of several models on the test images, and paired tests between them.
 
-use ndarray::{Array2, s};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::artifact::TestScores;
 use super::disagreements::disagreements;
 use super::{
     Accepts, Artifact, ArtifactType, Context, Field, FittedModel, InputArtifact, InputSpec, Inputs,
     Kind, Output, Stage, StageError, test_digest, typed,
 };
 use crate::data::{Dataset, ImageSet, ImageShape};
-use crate::learn::{Axes, Meaning, Scores};
+use crate::learn::{Axes, Meaning};
 use crate::metrics::{self, EpochRecord, LayerRow, MetricsError};
 use crate::report::{
-    AxesCard, AxisImage, Comparison, DatasetCard, Disagreements, GalleryImage, ScatterCard, ScoreFigures,
+    AxesCard, AxisImage, Comparison, DatasetCard, Disagreements, GalleryImage, ScatterCard,
+    ScoreFigures,
 };
 
 /// The kind.
@@ -157,7 +158,7 @@ impl Stage for EvaluateStage {
                 id: entry.stage_id.clone(),
                 model: model.clone(),
                 metrics: metrics::evaluate(&labels, predicted, &data.class_names)?,
-                scores: score_figures(&labels, model.scores.as_ref(), data.n_classes())?,
+                scores: score_figures(&labels, model.scores.as_ref())?,
                 misclassified: misclassified(&data.test, model, self.gallery),
             });
         }
@@ -177,7 +178,8 @@ impl Stage for EvaluateStage {
         }
         let (mut axes, mut scatters) = (Vec::new(), Vec::new());
         for entry in inputs.all("reductions") {
-            let (of_pixels, plane) = (axes_card(entry, data.test.shape), scatter(entry, &tested_on));
+            let (of_pixels, plane) =
+                (axes_card(entry, data.test.shape), scatter(entry, &tested_on));
             if of_pixels.is_none() && plane.is_none() {
                 context.progress.warn(&format!(
                     "`{}` has no two axes of the test images of `{}`: the report shows none",
@@ -256,21 +258,16 @@ fn comparisons(
 /// Curves and calibration of one model's scores.
 fn score_figures(
     labels: &[usize],
-    scores: Option<&Scores>,
-    n_classes: usize,
+    scores: Option<&TestScores>,
 ) -> Result<Option<ScoreFigures>, MetricsError> {
-    let Some(Scores { values, meaning }) = scores else { return Ok(None) };
+    let Some(TestScores { values, meaning }) = scores else { return Ok(None) };
     let is_probability = *meaning == Meaning::Probability;
-    // A classifier knows no label above the largest that its fit met.
-    let n_known = values.ncols().min(n_classes);
-    let absent = if is_probability { 0.0 } else { f64::NEG_INFINITY };
-    let mut padded = Array2::from_elem((values.nrows(), n_classes), absent);
-    padded.slice_mut(s![.., ..n_known]).assign(&values.slice(s![.., ..n_known]));
+    let values = values.mapv(f64::from);
     Ok(Some(ScoreFigures {
         is_probability,
-        ranking: metrics::ranking(labels, padded.view())?,
+        ranking: metrics::ranking(labels, values.view())?,
         calibration: match is_probability {
-            true => metrics::calibration(labels, padded.view())?,
+            true => metrics::calibration(labels, values.view())?,
             false => None,
         },
     }))
@@ -355,7 +352,11 @@ fn samples(train: &ImageSet, n_classes: usize) -> Vec<GalleryImage> {
 }
 
 /// A row of a set of images, and what a model says of it.
-pub(super) fn gallery_image(images: &ImageSet, row: usize, predicted: Option<usize>) -> GalleryImage {
+pub(super) fn gallery_image(
+    images: &ImageSet,
+    row: usize,
+    predicted: Option<usize>,
+) -> GalleryImage {
     GalleryImage {
         row,
         label: images.labels[row],
