@@ -1,22 +1,35 @@
-//! One self-contained page per run: no script, no network, light and dark, screen and paper.
+//! One self-contained page per run: no network, light and dark, screen and paper.
+//!
+//! All of it is readable without script; the page's own script sorts and filters tables and lets any
+//! two models be compared.
 
 mod axes;
 #[cfg(test)]
 mod browser_tests;
 mod classes;
+mod compare;
 mod cost;
 mod curves;
+mod graph;
 mod grid;
 mod growth;
 mod headline;
+mod models;
 mod names;
+mod reported;
+mod scatter;
+mod scores;
 mod search;
 mod search_plot;
 mod sections;
 mod seeds;
+mod sprite;
 pub(super) mod svg;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
 
 pub use headline::headline;
 pub(super) use sections::machine_rows;
@@ -27,6 +40,14 @@ use super::tables::SYNTHETIC_NOTICE;
 pub(super) const STYLE: &str = include_str!("style.css");
 /// The page may load nothing: no script, no frame, no address but its own data.
 pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/// What sorts, filters and compares.
+const SCRIPT: &str = include_str!("script.js");
+
+/// As [`POLICY`], and this page's script, known by its hash.
+fn policy() -> String {
+    format!("{POLICY}; script-src 'sha256-{}'", STANDARD.encode(Sha256::digest(SCRIPT)))
+}
 
 /// The whole of `report.html`.
 ///
@@ -44,22 +65,29 @@ pub fn page(output: &RunOutput) -> String {
     let sections: Vec<(&str, &str, Markup)> = vec![
         ("grid", "Every learner on every input", grid::table(results)),
         ("summary", "All models", sections::summary(results)),
-        ("cost", "Accuracy against cost", cost::figure(results)),
+        ("cost", "Accuracy against cost", cost::figures(results)),
+        ("reported", "Reported and reached", reported::figure(results)),
         ("growth", "What more images cost and bring", growth::figure(results)),
         ("comparisons", "Which differences are real", sections::comparisons(results)),
+        ("pairs", "Two models side by side", compare::section(output)),
         ("search", "Search for parameters", search::sections(results)),
         ("training", "Training", curves::figures(&output.networks)),
         ("confusion", "What is taken for what", classes::heat_maps(results)),
         ("classes", "Easy and hard classes", classes::f1_plot(results)),
+        ("models", "Each model", models::sections(output)),
+        ("scatter", "The test images in a plane", scatter::figures(output)),
         ("samples", "The images", sections::samples(output)),
         ("axes", "What the reductions look at", axes::figures(output)),
         ("mistakes", "Mistakes", sections::gallery(output)),
         ("networks", "Networks", sections::networks(&output.networks)),
-        ("stages", "Stages", sections::stages(results)),
+        ("stages", "Stages", html! { (graph::figure(results)) (sections::stages(results)) }),
         ("provenance", "Provenance", sections::provenance(output)),
     ];
     let is_there = |id: &str| match id {
         "training" | "networks" => !output.networks.is_empty(),
+        "pairs" => compare::is_there(results),
+        "reported" => !reported::models(results).is_empty(),
+        "scatter" => !output.scatters.is_empty(),
         "growth" => !growth::series(results).is_empty(),
         "grid" => !grid::placed(results).is_empty(),
         "search" => !search::searches(results).is_empty(),
@@ -76,7 +104,7 @@ pub fn page(output: &RunOutput) -> String {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta http-equiv="Content-Security-Policy" content=(policy());
                 meta name="color-scheme" content="light dark";
                 link rel="icon" href="data:,";
                 title { (mark) (output.title) " · " (results.dataset.name) }
@@ -102,6 +130,7 @@ pub fn page(output: &RunOutput) -> String {
                     }
                     footer { "Written by hybrid-pipeline " (env!("CARGO_PKG_VERSION")) ". The same figures for programs: results.json, results.csv." }
                 }
+                script { (PreEscaped(SCRIPT)) }
             }
         }
     };
@@ -114,6 +143,8 @@ fn of_first_seed(output: &RunOutput) -> RunOutput {
     let is_shown = |id: &str| first.results.model(id).is_some();
     first.networks.retain(|network| is_shown(&network.id));
     first.misclassified.retain(|(id, _)| is_shown(id));
+    first.scores.retain(|(id, _)| is_shown(id));
+    first.disagreements.retain(|(_, found)| found.models.iter().all(|id| is_shown(id)));
     first
 }
 
@@ -143,12 +174,17 @@ mod tests {
         for id in [
             "summary",
             "cost",
+            "reported",
             "comparisons",
+            "pairs",
             "search",
             "training",
             "confusion",
             "classes",
+            "models",
+            "scatter",
             "samples",
+            "axes",
             "mistakes",
             "networks",
             "stages",
@@ -164,9 +200,24 @@ mod tests {
     #[test]
     fn page_names_nothing_outside_itself() {
         let page = page(&example::run_output());
-        for forbidden in ["http://", "https://", "<script", "url(", "@import", "//cdn"] {
+        for forbidden in
+            ["http://", "https://", "<script src", "url(", "@import", "//cdn", "fetch("]
+        {
             assert!(!page.contains(forbidden), "{forbidden}");
         }
+    }
+
+    #[test]
+    fn the_policy_allows_this_script_and_no_other() {
+        let page = page(&example::run_output());
+        let (_, from) = page.rsplit_once("<script>").unwrap();
+        let (script, _) = from.split_once("</script>").unwrap();
+        let hash = STANDARD.encode(Sha256::digest(script));
+        assert!(
+            page.contains(&format!("script-src &#39;sha256-{hash}&#39;\""))
+                || page.contains(&format!("script-src 'sha256-{hash}'\""))
+        );
+        assert_eq!(page.matches("<script").count(), 2, "the data and the script");
     }
 
     #[test]
@@ -213,6 +264,7 @@ mod tests {
         for stage in &mut results.stages {
             stage.id = ATTACK.to_owned();
             stage.kind = ATTACK.to_owned();
+            stage.params = [(ATTACK.to_owned(), ATTACK.into())].into_iter().collect();
             stage.digest = ATTACK.to_owned();
         }
         for network in &mut output.networks {
@@ -221,7 +273,8 @@ mod tests {
             network.layers.iter_mut().for_each(|layer| layer.layer = ATTACK.to_owned());
         }
         let page = page(&output);
-        assert!(!page.contains("<script"), "a text was not escaped");
+        assert!(!page.contains("<script>alert"), "a text was not escaped");
+        assert_eq!(page.matches("<script").count(), 2, "the data and the script");
         assert!(page.contains("&lt;script&gt;"));
     }
 
@@ -241,6 +294,8 @@ mod tests {
         output.networks.clear();
         output.samples.clear();
         output.misclassified.clear();
+        output.disagreements.clear();
+        output.scores.clear();
         assert!(page(&output).contains("No model was evaluated"));
     }
 
@@ -315,7 +370,7 @@ mod tests {
         assert!(page.contains("p, McNemar") && page.contains("With seed 42 alone"));
         assert!(page.contains(" over 3 seeds, p"), "the head is compared over seeds");
         let heat_maps = page.matches("aria-label=\"Confusion matrix of").count();
-        assert_eq!(heat_maps, 9, "one a model");
+        assert_eq!(heat_maps, 9 + 2, "one a model, and the featured ones");
         assert!(!page.contains("NaN"));
     }
 }
