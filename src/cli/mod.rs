@@ -11,6 +11,7 @@ mod model;
 mod observer;
 mod outcome;
 mod plan;
+mod report;
 mod run;
 mod run_place;
 mod target;
@@ -43,6 +44,8 @@ enum Command {
     List(list::Args),
     /// Compare the models of finished runs in one table.
     Compare(compare::Args),
+    /// Write the page of a run again, or one page of several runs.
+    Report(report::Args),
     /// Time implementations of a learner side by side, and foretell larger sizes.
     Bench(bench::Args),
     /// Show or export a fitted model of a run.
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(args),
         Command::List(args) => list::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Report(args) => report::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Model(args) => model::run(args),
         Command::Data(args) => observer::Terminal::new(std::io::stderr().is_terminal())

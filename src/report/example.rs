@@ -43,20 +43,36 @@ const MODELS: [Row; 9] = [
 
 /// The whole run; the same at every call.
 pub(crate) fn run_output() -> RunOutput {
+    made_of(&MODELS, 60)
+}
+
+/// A run of `n_models` like those, with as many disputed images as a stage keeps.
+pub(crate) fn many_models(n_models: usize) -> RunOutput {
+    let rows = (0..n_models).map(|nth| {
+        let mut row = MODELS[nth % MODELS.len()];
+        // Names live as long as the test.
+        row.0 = Box::leak(format!("{}_{nth}", row.0).into_boxed_str());
+        row
+    });
+    let rows: Vec<Row> = rows.collect();
+    made_of(&rows, 300)
+}
+
+fn made_of(rows: &[Row], n_disputed: usize) -> RunOutput {
     let names: Vec<String> = CLASSES.map(str::to_owned).to_vec();
     let mut rng = Rng::new(7, &["example"]);
     let labels: Vec<usize> = (0..N_TEST).map(|_| rng.below(10)).collect();
     let difficulty: Vec<f32> = (0..N_TEST).map(|_| rng.unit_f32()).collect();
     let predictions: Vec<Vec<usize>> =
-        MODELS.iter().map(|row| predict(&labels, &difficulty, row.5, &mut rng)).collect();
+        rows.iter().map(|row| predict(&labels, &difficulty, row.5, &mut rng)).collect();
 
-    let scores: Vec<ScoreFigures> = MODELS
+    let scores: Vec<ScoreFigures> = rows
         .iter()
         .zip(&predictions)
         .map(|(row, predicted)| example_scores::scores(row, predicted, &labels))
         .collect();
     let models =
-        MODELS.iter().zip(predictions.iter().zip(&scores)).map(|(row, (predicted, scores))| {
+        rows.iter().zip(predictions.iter().zip(&scores)).map(|(row, (predicted, scores))| {
             let ranking = scores.ranking.as_ref().unwrap();
             let calibration = scores.calibration.as_ref();
             let found = evaluate(&labels, predicted, &names).unwrap();
@@ -100,8 +116,8 @@ pub(crate) fn run_output() -> RunOutput {
     let comparisons = pairs.map(|(a, b)| {
         let paired = compare_paired(&labels, &predictions[a], &predictions[b]).unwrap();
         Comparison {
-            a: MODELS[a].0.to_owned(),
-            b: MODELS[b].0.to_owned(),
+            a: rows[a].0.to_owned(),
+            b: rows[b].0.to_owned(),
             test: "mcnemar".to_owned(),
             p_value: paired.p_value,
             n_only_a: paired.n_only_a,
@@ -112,12 +128,12 @@ pub(crate) fn run_output() -> RunOutput {
         }
     });
 
-    let misclassified = MODELS.iter().zip(&predictions).map(|(row, predicted)| {
+    let misclassified = rows.iter().zip(&predictions).map(|(row, predicted)| {
         let wrong = (0..N_TEST).filter(|&image| predicted[image] != labels[image]).take(24);
         let images = wrong.map(|image| picture(image, labels[image], Some(predicted[image])));
         (row.0.to_owned(), images.collect())
     });
-    let stages = MODELS.iter().enumerate().map(|(at, row)| StageRecord {
+    let stages = rows.iter().enumerate().map(|(at, row)| StageRecord {
         id: row.0.to_owned(),
         kind: if row.2 == "neural" { "train" } else { "svm" }.to_owned(),
         status: if at % 3 == 0 { StageStatus::Cached } else { StageStatus::Ran },
@@ -186,9 +202,9 @@ pub(crate) fn run_output() -> RunOutput {
         misclassified: misclassified.collect(),
         disagreements: vec![(
             "evaluation".to_owned(),
-            example_scores::disagreements(&MODELS, &predictions, &labels, 60),
+            example_scores::disagreements(rows, &predictions, &labels, n_disputed),
         )],
-        scores: MODELS.iter().map(|row| row.0.to_owned()).zip(scores).collect(),
+        scores: rows.iter().map(|row| row.0.to_owned()).zip(scores).collect(),
         scatters: ["pca", "fisher"].map(|id| example_scores::scatter(id, &labels)).to_vec(),
         run_toml: "# made-up example\n[pipeline]\nname = \"cnn_svm\"\n\n[stage.a3]\nkind = \
                    \"train\"\narchitecture = \"A3\"\n"

@@ -7,8 +7,10 @@ mod example;
 #[cfg(test)]
 mod example_scores;
 mod explore;
+mod figures;
 mod format;
 mod html;
+mod join;
 mod results;
 mod run_dir;
 mod search;
@@ -25,11 +27,15 @@ pub use error::ReportError;
 pub use explore::{Disagreements, DisputedImage, ScatterCard, ScoreFigures};
 pub use format::{bytes, seconds};
 pub use html::{headline, page};
+pub use join::join;
 pub use results::{
     AxesCard, AxisImage, Comparison, DatasetCard, EvaluationRecord, GalleryImage, MatrixCell,
     ModelResult, NetworkCard, Results, RunOutput, SCHEMA, StageRecord, StageStatus,
 };
-pub use run_dir::{find_run, latest_run, latest_runs, read_results, write_bench, write_run};
+pub use run_dir::{
+    find_run, latest_run, latest_runs, read_output, read_results, rewrite_page, write_bench,
+    write_page, write_run,
+};
 pub use search::{CandidateRecord, SearchRecord, SearchRound, SearchTimes};
 pub use seeds::{SeedComparison, SeedSummary, SplitSeed, compare_over_seeds, summarise};
 #[cfg(feature = "parquet")]

@@ -37,7 +37,7 @@ pub(super) use sections::machine_rows;
 use super::RunOutput;
 use super::tables::SYNTHETIC_NOTICE;
 
-pub(super) const STYLE: &str = include_str!("style.css");
+pub(super) const STYLE: &str = concat!(include_str!("figure.css"), include_str!("style.css"));
 /// The page may load nothing: no script, no frame, no address but its own data.
 pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
@@ -49,54 +49,87 @@ fn policy() -> String {
     format!("{POLICY}; script-src 'sha256-{}'", STANDARD.encode(Sha256::digest(SCRIPT)))
 }
 
+/// Id, title and body of a part of the page.
+type Section = (&'static str, &'static str, Markup);
+
+/// The parts of a page that have something to show.
+fn parts(output: &RunOutput) -> Vec<Section> {
+    let results = &output.results;
+    let has_models = !results.models.is_empty();
+    let all = [
+        (
+            !grid::placed(results).is_empty(),
+            ("grid", "Every learner on every input", grid::table(results)),
+        ),
+        (has_models, ("summary", "All models", sections::summary(results))),
+        (has_models, ("cost", "Accuracy against cost", cost::figures(results))),
+        (
+            !reported::models(results).is_empty(),
+            ("reported", "Reported and reached", reported::figure(results)),
+        ),
+        (
+            !growth::series(results).is_empty(),
+            ("growth", "What more images cost and bring", growth::figure(results)),
+        ),
+        (has_models, ("comparisons", "Which differences are real", sections::comparisons(results))),
+        (
+            compare::is_there(results),
+            ("pairs", "Two models side by side", compare::section(output)),
+        ),
+        (
+            !search::searches(results).is_empty(),
+            ("search", "Search for parameters", search::sections(results)),
+        ),
+        (!output.networks.is_empty(), ("training", "Training", curves::figures(&output.networks))),
+        (has_models, ("confusion", "What is taken for what", classes::heat_maps(results))),
+        (has_models, ("classes", "Easy and hard classes", classes::f1_plot(results))),
+        (has_models, ("models", "Each model", models::sections(output))),
+        (
+            !output.scatters.is_empty(),
+            ("scatter", "The test images in a plane", scatter::figures(output)),
+        ),
+        (!output.samples.is_empty(), ("samples", "The images", sections::samples(output))),
+        (!output.axes.is_empty(), ("axes", "What the reductions look at", axes::figures(output))),
+        (!output.misclassified.is_empty(), ("mistakes", "Mistakes", sections::gallery(output))),
+        (
+            !output.networks.is_empty(),
+            ("networks", "Networks", sections::networks(&output.networks)),
+        ),
+        (
+            true,
+            ("stages", "Stages", html! { (graph::figure(results)) (sections::stages(results)) }),
+        ),
+        (true, ("provenance", "Provenance", sections::provenance(output))),
+    ];
+    all.into_iter().filter_map(|(is_there, section)| is_there.then_some(section)).collect()
+}
+
+/// Name and drawing of every figure that is not of a single model, as it stands in the page; of those
+/// that are drawn for wide and for narrow pages the wide one.
+pub(super) fn figure_svgs(output: &RunOutput) -> Vec<(String, String)> {
+    let output = of_first_seed(output);
+    let mut found = Vec::new();
+    for (id, _, body) in parts(&output).into_iter().filter(|(id, ..)| *id != "models") {
+        let body = body.into_string();
+        let drawn = body.split("<svg class=\"").skip(1).filter_map(|part| {
+            let (class, _) = part.split_once('"')?;
+            let is_figure = class.starts_with("plot") || class == "graph";
+            let (svg, _) = part.split_once("</svg>")?;
+            let is_shown = is_figure && !class.contains("narrow");
+            is_shown.then(|| format!("<svg class=\"{svg}</svg>"))
+        });
+        found.extend(drawn.enumerate().map(|(nth, svg)| (format!("{id}-{}", nth + 1), svg)));
+    }
+    found
+}
+
 /// The whole of `report.html`.
 ///
 /// Every text of the run (titles, class names, the pipeline file) is escaped.
 pub fn page(output: &RunOutput) -> String {
-    let first_seed;
-    let output = match output.results.seeds.is_empty() {
-        true => output,
-        false => {
-            first_seed = of_first_seed(output);
-            &first_seed
-        }
-    };
+    let output = &of_first_seed(output);
     let results = &output.results;
-    let sections: Vec<(&str, &str, Markup)> = vec![
-        ("grid", "Every learner on every input", grid::table(results)),
-        ("summary", "All models", sections::summary(results)),
-        ("cost", "Accuracy against cost", cost::figures(results)),
-        ("reported", "Reported and reached", reported::figure(results)),
-        ("growth", "What more images cost and bring", growth::figure(results)),
-        ("comparisons", "Which differences are real", sections::comparisons(results)),
-        ("pairs", "Two models side by side", compare::section(output)),
-        ("search", "Search for parameters", search::sections(results)),
-        ("training", "Training", curves::figures(&output.networks)),
-        ("confusion", "What is taken for what", classes::heat_maps(results)),
-        ("classes", "Easy and hard classes", classes::f1_plot(results)),
-        ("models", "Each model", models::sections(output)),
-        ("scatter", "The test images in a plane", scatter::figures(output)),
-        ("samples", "The images", sections::samples(output)),
-        ("axes", "What the reductions look at", axes::figures(output)),
-        ("mistakes", "Mistakes", sections::gallery(output)),
-        ("networks", "Networks", sections::networks(&output.networks)),
-        ("stages", "Stages", html! { (graph::figure(results)) (sections::stages(results)) }),
-        ("provenance", "Provenance", sections::provenance(output)),
-    ];
-    let is_there = |id: &str| match id {
-        "training" | "networks" => !output.networks.is_empty(),
-        "pairs" => compare::is_there(results),
-        "reported" => !reported::models(results).is_empty(),
-        "scatter" => !output.scatters.is_empty(),
-        "growth" => !growth::series(results).is_empty(),
-        "grid" => !grid::placed(results).is_empty(),
-        "search" => !search::searches(results).is_empty(),
-        "samples" => !output.samples.is_empty(),
-        "axes" => !output.axes.is_empty(),
-        "mistakes" => !output.misclassified.is_empty(),
-        "stages" | "provenance" => true,
-        _ => !results.models.is_empty(),
-    };
+    let sections = parts(output);
     let mark = if results.is_synthetic() { "SYNTHETIC · " } else { "" };
     let page = html! {
         (DOCTYPE)
@@ -120,15 +153,15 @@ pub fn page(output: &RunOutput) -> String {
                         h1 { (output.title) }
                         (headline::answer(results))
                         nav {
-                            @for (id, title, _) in sections.iter().filter(|(id, ..)| is_there(id)) {
+                            @for (id, title, _) in &sections {
                                 a href={ "#" (id) } { (title) }
                             }
                         }
                     }
-                    @for (id, title, body) in sections.iter().filter(|(id, ..)| is_there(id)) {
+                    @for (id, title, body) in &sections {
                         section id=(id) { h2 { (title) } (body) }
                     }
-                    footer { "Written by hybrid-pipeline " (env!("CARGO_PKG_VERSION")) ". The same figures for programs: results.json, results.csv." }
+                    footer { "Written by hybrid-pipeline " (env!("CARGO_PKG_VERSION")) ". The same figures for programs stand beside this page." }
                 }
                 script { (PreEscaped(SCRIPT)) }
             }
@@ -137,8 +170,11 @@ pub fn page(output: &RunOutput) -> String {
     page.into_string()
 }
 
-/// What the figures of single models show of a run with several seeds.
-fn of_first_seed(output: &RunOutput) -> RunOutput {
+/// What the figures of single models show: of a run with several seeds the first.
+pub(super) fn of_first_seed(output: &RunOutput) -> RunOutput {
+    if output.results.seeds.is_empty() {
+        return output.clone();
+    }
     let mut first = RunOutput { results: output.results.of_first_seed(), ..output.clone() };
     let is_shown = |id: &str| first.results.model(id).is_some();
     first.networks.retain(|network| is_shown(&network.id));
@@ -363,7 +399,7 @@ mod tests {
         let output = example::seeds_output();
         let page = page(&output);
         let rows = sections::summary(&output.results.of_first_seed()).into_string();
-        assert_eq!(rows.matches("<tr class=\"best\">").count(), 1);
+        assert_eq!(rows.matches("<tr class=\"best\"").count(), 1);
         assert_eq!(rows.matches(" ± ").count(), 7 + 1, "seven models and the note");
         assert_eq!(rows.matches("no seed changes it").count(), 2);
         assert!(page.contains("mean and standard deviation over 3 seeds"));

@@ -16,7 +16,7 @@
     const text = cell.dataset.v ?? cell.textContent.trim();
     if (text === "" || text === "–") return null;
     const number = Number(String(text).replace("−", "-").replace(/[,%]/g, ""));
-    return Number.isNaN(number) ? text.toLowerCase() : number;
+    return Number.isFinite(number) ? number : text.toLowerCase();
   };
   const sort = (table, column, descending) => {
     const body = table.tBodies[0];
