@@ -1,6 +1,7 @@
 //! Images and labels: the shared types, readers, registry, download, splits, generated data.
 
 mod augment;
+mod corruption;
 mod dataset;
 pub mod download;
 mod error;
@@ -20,6 +21,7 @@ mod subset;
 mod tensor_file;
 
 pub use augment::{Augment, Scratch, Transforms};
+pub use corruption::{Corruption, N_SEVERITIES};
 pub use dataset::{Dataset, ImageSet, ImageShape};
 pub use error::DataError;
 pub use features::{Features, Labels};
