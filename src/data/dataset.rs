@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::Labels;
+use super::{ImageStep, Labels};
 
 /// Size of one image; pixels are stored height, width, channel (channel fastest).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +69,8 @@ pub struct Dataset {
     pub test: ImageSet,
     /// True for generated images: every table and page made from them says so.
     pub synthetic: bool,
+    /// What the images went through since they were decoded; see [`super::ImageInput`].
+    pub steps: Vec<ImageStep>,
 }
 
 impl Dataset {

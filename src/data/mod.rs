@@ -2,12 +2,14 @@
 
 mod augment;
 mod dataset;
+mod decode;
 pub mod download;
 mod error;
 mod features;
 pub mod garments;
 pub mod hog;
 pub mod idx;
+mod image_step;
 pub mod registry;
 mod rng;
 mod shape;
@@ -20,8 +22,10 @@ mod tensor_file;
 
 pub use augment::{Augment, Scratch, Transforms};
 pub use dataset::{Dataset, ImageSet, ImageShape};
+pub use decode::{DecodeLimits, Decoded, ImageFault, decode_image, image_size};
 pub use error::DataError;
 pub use features::{Features, Labels};
+pub use image_step::{ImageInput, ImageStep};
 pub use registry::{DATASETS, Loaded, load};
 pub use rng::Rng;
 pub use shape::TableShape;
