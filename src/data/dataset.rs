@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::{ImageStep, Labels};
+use super::{ImageInput, ImageStep, Labels};
 
 /// Size of one image; pixels are stored height, width, channel (channel fastest).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,6 +77,15 @@ impl Dataset {
     /// Number of classes.
     pub fn n_classes(&self) -> usize {
         self.class_names.len()
+    }
+
+    /// How an image from anywhere becomes one of its rows.
+    pub fn input(&self) -> ImageInput {
+        ImageInput {
+            shape: self.train.shape,
+            class_names: self.class_names.clone(),
+            steps: self.steps.clone(),
+        }
     }
 
     /// Rows of `train` that are not held out, ascending.

@@ -1,4 +1,4 @@
-//! From any decoded image to a row of a data set, and the changes that whole data sets go through.
+//! Changes of images, one by one or of a whole data set.
 
 mod centre;
 #[cfg(test)]
@@ -79,38 +79,7 @@ impl ImageStep {
     }
 }
 
-/// How any image becomes a row of a data set: what a model needs to look at new images.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImageInput {
-    /// Shape of the images of the data set.
-    pub shape: ImageShape,
-    /// Class names by label.
-    pub class_names: Vec<String>,
-    /// What the images of the data set went through, from decoding on; none where an image that is
-    /// brought to `shape` is a row.
-    pub steps: Vec<ImageStep>,
-}
-
-impl ImageInput {
-    /// The row of an image: every step in turn, at last its channels and size.
-    ///
-    /// # Shapes   result: `[shape.n_pixels()]`
-    pub fn row(&self, image: &Decoded) -> Vec<u8> {
-        let stepped = self.steps.iter().fold(image.clone(), |image, step| step.apply(image));
-        ImageStep::Fit(self.shape).apply(stepped).pixels
-    }
-}
-
 impl Dataset {
-    /// How new images become rows of this data set.
-    pub fn input(&self) -> ImageInput {
-        ImageInput {
-            shape: self.train.shape,
-            class_names: self.class_names.clone(),
-            steps: self.steps.clone(),
-        }
-    }
-
     /// The data set with every image changed by `step`; rows keep their places.
     ///
     /// # Errors
