@@ -116,6 +116,7 @@ impl Augment {
             validation_idx: data.validation_idx.clone(),
             test: data.test.clone(),
             synthetic: data.synthetic,
+            steps: data.steps.clone(),
         })
     }
 
