@@ -11,6 +11,7 @@ mod model;
 mod observer;
 mod outcome;
 mod plan;
+mod predict;
 mod report;
 mod run;
 mod run_place;
@@ -48,6 +49,8 @@ enum Command {
     Report(report::Args),
     /// Time implementations of a learner side by side, and foretell larger sizes.
     Bench(bench::Args),
+    /// Label images with the models of a finished run.
+    Predict(predict::Args),
     /// Show or export a fitted model of a run.
     Model(model::ModelArgs),
     /// Fetch, verify or show data sets.
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => compare::run(args),
         Command::Report(args) => report::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Predict(args) => predict::run(args),
         Command::Model(args) => model::run(args),
         Command::Data(args) => observer::Terminal::new(std::io::stderr().is_terminal())
             .and_then(|terminal| data::run(args, &terminal)),

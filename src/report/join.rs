@@ -73,6 +73,11 @@ fn renamed(output: &RunOutput, run: &str) -> RunOutput {
         rename(&mut stage.id);
         stage.inputs.iter_mut().for_each(rename);
     }
+    let records = results.robustness.iter_mut();
+    for record in records.chain(output.robustness.iter_mut().map(|card| &mut card.record)) {
+        rename(&mut record.data);
+        record.models.iter_mut().for_each(|model| rename(&mut model.id));
+    }
     output.networks.iter_mut().for_each(|network| rename(&mut network.id));
     output.axes.iter_mut().for_each(|card| rename(&mut card.id));
     output.scatters.iter_mut().for_each(|card| rename(&mut card.id));
@@ -112,6 +117,8 @@ fn append(whole: &mut RunOutput, mut part: RunOutput) {
     whole.results.models.append(&mut part.results.models);
     whole.results.comparisons.append(&mut part.results.comparisons);
     whole.results.stages.append(&mut part.results.stages);
+    whole.results.robustness.append(&mut part.results.robustness);
+    whole.robustness.append(&mut part.robustness);
     whole.networks.append(&mut part.networks);
     whole.axes.append(&mut part.axes);
     whole.scatters.append(&mut part.scatters);

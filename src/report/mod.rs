@@ -12,6 +12,7 @@ mod format;
 mod html;
 mod join;
 mod results;
+mod robustness;
 mod run_dir;
 mod search;
 mod seeds;
@@ -31,6 +32,9 @@ pub use join::join;
 pub use results::{
     AxesCard, AxisImage, Comparison, DatasetCard, EvaluationRecord, GalleryImage, MatrixCell,
     ModelResult, NetworkCard, Results, RunOutput, SCHEMA, StageRecord, StageStatus,
+};
+pub use robustness::{
+    CorruptionCard, CorruptionRow, ModelRobustness, RobustnessCard, RobustnessRecord,
 };
 pub use run_dir::{
     find_run, latest_run, latest_runs, read_output, read_results, rewrite_page, write_bench,

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Disagreements, ScatterCard, ScoreFigures, SeedComparison, SeedSummary};
+use super::{
+    Disagreements, RobustnessCard, RobustnessRecord, ScatterCard, ScoreFigures, SeedComparison,
+    SeedSummary,
+};
 use crate::data::ImageShape;
 use crate::metrics::{ClassMetrics, EpochRecord, LayerRow};
 
@@ -43,6 +46,9 @@ pub struct Results {
     /// Pairs of models compared over seeds, if there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seed_comparisons: Vec<SeedComparison>,
+    /// Accuracies on changed test images, one for each `robustness` stage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub robustness: Vec<RobustnessRecord>,
 }
 
 /// Size and name of the data.
@@ -295,6 +301,8 @@ pub struct RunOutput {
     pub samples: Vec<GalleryImage>,
     /// Axes of reductions.
     pub axes: Vec<AxesCard>,
+    /// What each `robustness` stage found.
+    pub robustness: Vec<RobustnessCard>,
     /// Per model id: misclassified test images.
     pub misclassified: Vec<(String, Vec<GalleryImage>)>,
     /// Per model id: what its scores are worth.

@@ -4,7 +4,7 @@
 //! model and its rival.
 
 use maud::{Markup, PreEscaped, html};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::names::{featured, model_name};
 use super::sprite::{self, N_COLUMNS};
@@ -156,9 +156,11 @@ fn data(output: &RunOutput, sets: &[&Disagreements]) -> (Value, Vec<Sheets>) {
             })
         })
         .collect();
-    let classes = |model: &ModelResult| -> Vec<String> {
-        model.per_class.iter().map(|class| class.class.clone()).collect()
-    };
+    let mut classes = Map::new();
+    for model in &results.models {
+        let names = || model.per_class.iter().map(|class| class.class.as_str()).collect::<Vec<_>>();
+        classes.entry(model.evaluation.clone()).or_insert_with(|| json!(names()));
+    }
     let mut sheets = Vec::new();
     let mut described = Vec::new();
     for set in sets {
@@ -192,6 +194,7 @@ fn data(output: &RunOutput, sets: &[&Disagreements]) -> (Value, Vec<Sheets>) {
         let neighbors: Vec<Value> =
             set.neighbors.iter().map(|of| json!([of.row, of.label])).collect();
         described.push(json!({
+            "evaluation": model.map(|model| model.evaluation.as_str()),
             "models": set.models.iter().map(|id| at_id(id)).collect::<Vec<_>>(),
             "images": images,
             "neighbors": neighbors,
@@ -201,7 +204,7 @@ fn data(output: &RunOutput, sets: &[&Disagreements]) -> (Value, Vec<Sheets>) {
     }
     let pair: Vec<Option<usize>> = featured(results).iter().map(|model| at_id(&model.id)).collect();
     let data = json!({
-        "classes": results.models.first().map(classes),
+        "classes": classes,
         "models": models,
         "pair": pair,
         "sets": described,

@@ -17,6 +17,7 @@ mod headline;
 mod models;
 mod names;
 mod reported;
+mod robustness;
 mod scatter;
 mod scores;
 mod search;
@@ -79,6 +80,10 @@ fn parts(output: &RunOutput) -> Vec<Section> {
         (
             !search::searches(results).is_empty(),
             ("search", "Search for parameters", search::sections(results)),
+        ),
+        (
+            !output.robustness.is_empty(),
+            ("robustness", "When the images change", robustness::section(output)),
         ),
         (!output.networks.is_empty(), ("training", "Training", curves::figures(&output.networks))),
         (has_models, ("confusion", "What is taken for what", classes::heat_maps(results))),

@@ -101,7 +101,7 @@
   // Two models side by side.
   function compare(data) {
     const [pickA, pickB, pickMetric] = ["pick-a", "pick-b", "pick-metric"].map(byId);
-    const name = (label) => data.classes[label] ?? "?";
+    const name = (label) => data.classes[set.evaluation]?.[label] ?? "?";
     const fill = (select, entries) => {
       const kept = select.value;
       select.replaceChildren(...entries.map(([key, text]) => make("option", { value: key, textContent: text })));
@@ -119,9 +119,14 @@
       byId("class-a").firstChild.textContent = a.name;
       byId("class-b").firstChild.textContent = b.name;
       byId("class-table").querySelectorAll("th").forEach((head) => head.removeAttribute("aria-sort"));
+      if (a.evaluation !== b.evaluation) {
+        const told = "They were tested on different images.";
+        body.replaceChildren(make("tr", {}, make("td", { colSpan: 5, textContent: told })));
+        return;
+      }
       const differences = a[of].map((value, at) => value - b[of][at]);
       const most = Math.max(0.0001, ...differences.map(Math.abs));
-      body.replaceChildren(...data.classes.map((label, at) => {
+      body.replaceChildren(...data.classes[a.evaluation].map((label, at) => {
         const difference = differences[at];
         const bar = make("span", { className: difference < 0 ? "bar second" : "bar first" });
         bar.style.width = `${(50 * Math.abs(difference)) / most}%`;
@@ -171,7 +176,7 @@
       const counter = byId("browser-count");
       for (const id of ["browser-grid", "browser-detail", "browser-pages"]) byId(id).hidden = !set;
       if (!set) {
-        counter.textContent = "These two models were not tested on the same images.";
+        counter.textContent = "They were not tested in one run on the same images.";
         return;
       }
       const [truth, answers, right] = ["pick-truth", "pick-answers", "pick-right"].map((id) => byId(id).value);

@@ -41,12 +41,17 @@ pub(super) fn small(pixels: &[u8], shape: ImageShape) -> (Cow<'_, [u8]>, ImageSh
     (Cow::Owned(averaged), reduced)
 }
 
+/// An image as an address; one that is not of this shape gives no image.
+pub(super) fn encoded(pixels: &[u8], shape: ImageShape) -> String {
+    let (pixels, shape) = small(pixels, shape);
+    data_url(&png_bytes(&pixels, shape).unwrap_or_default())
+}
+
 /// One image; one that is not of this shape shows its text instead.
 pub(super) fn picture(pixels: &[u8], shape: ImageShape, alt: &str, title: Option<&str>) -> Markup {
-    let (pixels, shape) = small(pixels, shape);
+    let (_, shown) = small(pixels, shape);
     html! {
-        img src=(data_url(&png_bytes(&pixels, shape).unwrap_or_default())) alt=(alt) title=[title]
-            width=(shape.width) height=(shape.height);
+        img src=(encoded(pixels, shape)) alt=(alt) title=[title] width=(shown.width) height=(shown.height);
     }
 }
 
