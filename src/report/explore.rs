@@ -30,6 +30,20 @@ pub struct Disagreements {
     pub neighbors: Vec<GalleryImage>,
 }
 
+impl Disagreements {
+    /// Drops what other models say.
+    pub(super) fn keep_models(&mut self, is_kept: impl Fn(&str) -> bool) {
+        let kept: Vec<usize> =
+            (0..self.models.len()).filter(|&at| is_kept(&self.models[at])).collect();
+        self.models = kept.iter().map(|&at| self.models[at].clone()).collect();
+        for of in &mut self.images {
+            of.answers = kept.iter().map(|&at| of.answers[at]).collect();
+            of.scores = kept.iter().map(|&at| of.scores[at]).collect();
+            of.heat_maps.retain(|(id, _)| is_kept(id));
+        }
+    }
+}
+
 /// A test image and what every model says of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DisputedImage {

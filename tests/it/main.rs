@@ -13,6 +13,7 @@ mod model;
 mod predict;
 mod project;
 mod real_data;
+mod report;
 mod robustness;
 mod run;
 mod search;

@@ -65,7 +65,7 @@ pub(super) fn section(output: &RunOutput) -> Markup {
                     " test images on which not all models agree, spread over the pairs of models."
                 }
             }
-            div.without-script { (some(output, sets[0], a, b)) }
+            div.without-script { @for set in &sets { (some(output, set, a, b)) } }
         }
         @for (nth, (images, heat)) in sheets.iter().enumerate() {
             img.sheet id={ "sheet-" (nth) } src=(images) alt="" hidden;

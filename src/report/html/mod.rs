@@ -185,7 +185,10 @@ pub(super) fn of_first_seed(output: &RunOutput) -> RunOutput {
     first.networks.retain(|network| is_shown(&network.id));
     first.misclassified.retain(|(id, _)| is_shown(id));
     first.scores.retain(|(id, _)| is_shown(id));
-    first.disagreements.retain(|(_, found)| found.models.iter().all(|id| is_shown(id)));
+    for (_, found) in &mut first.disagreements {
+        found.keep_models(is_shown);
+    }
+    first.disagreements.retain(|(_, found)| found.models.len() > 1);
     first
 }
 
