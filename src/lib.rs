@@ -9,6 +9,7 @@
 //! engine   bench     graph, plan, run, journal │ implementations side by side, what size costs
 //! config   cache     TOML -> checked and typed │ keys, store, locks
 //! stage              one file per stage kind; thin
+//! serve              a web server for the models of a run
 //! model              a fitted model from image to scores
 //! learn nn report    classical learners (linfa) │ networks (candle) │ tables, figures, HTML
 //! metrics            pure functions of labels and scores; significance tests
@@ -34,4 +35,5 @@ pub mod nearest;
 pub mod nn;
 pub mod progress;
 pub mod report;
+pub mod serve;
 pub mod stage;

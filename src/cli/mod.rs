@@ -14,6 +14,8 @@ mod plan;
 mod predict;
 mod run;
 mod run_place;
+mod serve;
+mod similar;
 mod target;
 
 use std::io::IsTerminal;
@@ -48,6 +50,10 @@ enum Command {
     Bench(bench::Args),
     /// Label images with the models of a finished run.
     Predict(predict::Args),
+    /// Find the images most like an image, among the training images of a run or in a directory.
+    Similar(similar::Args),
+    /// Serve the models of a finished run on this machine: a page, and an interface for programs.
+    Serve(serve::Args),
     /// Show or export a fitted model of a run.
     Model(model::ModelArgs),
     /// Fetch, verify or show data sets.
@@ -67,6 +73,8 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => compare::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Predict(args) => predict::run(args),
+        Command::Similar(args) => similar::run(args),
+        Command::Serve(args) => serve::run(args),
         Command::Model(args) => model::run(args),
         Command::Data(args) => observer::Terminal::new(std::io::stderr().is_terminal())
             .and_then(|terminal| data::run(args, &terminal)),

@@ -10,6 +10,7 @@ use crate::data::DataError;
 use crate::engine::EngineError;
 use crate::model::ModelError;
 use crate::report::ReportError;
+use crate::serve::ServeError;
 
 /// The command line or a pipeline file is wrong.
 const USAGE: u8 = 2;
@@ -70,6 +71,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         .or_else(|| error.downcast_ref::<DataError>().and_then(DataError::hint))
         .or_else(|| error.downcast_ref::<ReportError>().and_then(ReportError::hint))
         .or_else(|| error.downcast_ref::<ModelError>().and_then(ModelError::hint))
+        .or_else(|| error.downcast_ref::<ServeError>().and_then(ServeError::hint))
 }
 
 /// `pipeline list | head -1` closes our stdout early; that is no failure.
