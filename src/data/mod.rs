@@ -1,13 +1,17 @@
 //! Images and labels: the shared types, readers, registry, download, splits, generated data.
 
 mod augment;
+mod corruption;
 mod dataset;
+mod decode;
 pub mod download;
 mod error;
 mod features;
 pub mod garments;
 pub mod hog;
 pub mod idx;
+mod image_files;
+mod image_step;
 mod input;
 mod picture;
 pub mod registry;
@@ -21,9 +25,13 @@ mod subset;
 mod tensor_file;
 
 pub use augment::{Augment, Scratch, Transforms};
+pub use corruption::{Corruption, N_SEVERITIES};
 pub use dataset::{Dataset, ImageSet, ImageShape};
+pub use decode::{DecodeLimits, Decoded, ImageFault, decode_image, image_size};
 pub use error::DataError;
 pub use features::{Features, Labels};
+pub use image_files::{image_files, read_bounded, read_image};
+pub use image_step::ImageStep;
 pub use input::ImageInput;
 pub use picture::{Picture, Point, class_colour, largest_of};
 pub use registry::{DATASETS, Loaded, load};

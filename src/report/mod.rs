@@ -8,6 +8,7 @@ mod explanation;
 mod format;
 mod html;
 mod results;
+mod robustness;
 mod run_dir;
 mod search;
 mod seeds;
@@ -31,6 +32,9 @@ pub use results::{
 };
 pub use run_dir::{
     find_run, latest_run, latest_runs, read_results, write_bench, write_files, write_run,
+};
+pub use robustness::{
+    CorruptionCard, CorruptionRow, ModelRobustness, RobustnessCard, RobustnessRecord,
 };
 pub use search::{CandidateRecord, SearchRecord, SearchRound, SearchTimes};
 pub use seeds::{SeedComparison, SeedSummary, SplitSeed, compare_over_seeds, summarise};
