@@ -3,21 +3,22 @@
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::path::PathBuf;
 
-use ndarray::ArrayView1;
+use ndarray::Array1;
 use serde_json::{Value, json};
 
 use super::fitted::{Fitted, RunArgs};
 use super::observer::Terminal;
 use super::outcome::UsageError;
-use crate::data::{Dataset, Picture};
+use crate::data::{Dataset, DecodeLimits, Picture, read_image};
 use crate::explain::{self, Explanation, Options, Subject};
 use crate::learn::Meaning;
+use crate::model::Adjust;
 use crate::report::{self, Explained, ExplainedScore};
 
 /// Show what speaks for a model's decision on one image.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pipeline explain cnn_svm --model svm_pixels --test 17\n  pipeline explain cnn_svm --model cnn --test 17 --layer relu_1 --out why"
+    after_help = "Examples:\n  pipeline explain cnn_svm --model svm_pixels --test 17\n  pipeline explain cnn_svm --model cnn --test 17 --layer relu_1 --out why\n  pipeline explain cnn_svm --model cnn --image photo.jpg --invert --centre"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -26,9 +27,18 @@ pub struct Args {
     #[arg(long, value_name = "ID")]
     model: String,
     /// Test image of the run's data, counted from 0.
-    #[arg(long, value_name = "INDEX")]
-    test: usize,
-    /// Directory to make, with index.html and the pictures; by default explain_RUN_ID_IMAGE.
+    #[arg(long, value_name = "INDEX", required_unless_present = "image", conflicts_with = "image")]
+    test: Option<usize>,
+    /// PNG or JPEG file instead.
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
+    /// Turn dark into light in the file first: for dark things on a light ground.
+    #[arg(long, requires = "image")]
+    invert: bool,
+    /// Cut the thing out of the file, scale it and put it in the middle first.
+    #[arg(long, requires = "image")]
+    centre: bool,
+    /// Directory to make, with index.html and the pictures [default: explain_PIPELINE_ID_IMAGE]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Layer of the network that Grad-CAM reads and whose maps are shown; by default the last
@@ -53,10 +63,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let run = args.run.open()?;
     let fitted = run.model(&args.model)?;
     let data = run.dataset(&args.model)?;
-    let row = test_row(&data, args.test)?;
+    let shown = Shown::of(&args, &fitted, &data)?;
     let out = args.out.clone().unwrap_or_else(|| {
         let pipeline = run.results.pipeline.as_str();
-        format!("explain_{pipeline}_{}_{}", args.model, args.test).into()
+        format!("explain_{pipeline}_{}_{}", args.model, shown.short).into()
     });
     let terminal = Terminal::new(stderr().is_terminal() && !args.json)?;
     let options = Options {
@@ -64,15 +74,18 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         n_neighbors: args.neighbors.into(),
         n_cells: args.cells.into(),
     };
-    let subject = Subject { model: &fitted.model, image: row, data: Some(&data) };
+    let subject = Subject { model: &fitted.model, image: shown.pixels.view(), data: Some(&data) };
     let explanation = explain::explain(subject, &options, &terminal)?;
     let explained = Explained {
         run: format!("{}/{}", run.results.pipeline, run.results.run),
         model: fitted.title.clone(),
-        subject: format!("test image {}", args.test),
-        image: Picture::Photo { pixels: row.to_vec(), shape: data.test.shape },
+        subject: shown.name,
+        image: Picture::Photo {
+            pixels: shown.pixels.to_vec(),
+            shape: fitted.model.chain.input.shape,
+        },
         class_names: fitted.model.chain.input.class_names.clone(),
-        label: data.class_names.get(data.test.labels[args.test]).cloned(),
+        label: shown.label,
         scores: scores(&explanation),
         class: explanation.decision.class,
         unit: match explanation.decision.meaning {
@@ -97,16 +110,50 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(writeln!(stdout, "\n{}", page.display())?)
 }
 
-fn test_row(data: &Dataset, test: usize) -> anyhow::Result<ArrayView1<'_, u8>> {
-    if test < data.test.len() {
-        return Ok(data.test.pixels.row(test));
+/// The image as the model reads it.
+struct Shown {
+    pixels: Array1<u8>,
+    /// For people.
+    name: String,
+    /// For a directory.
+    short: String,
+    label: Option<String>,
+}
+
+impl Shown {
+    fn of(args: &Args, fitted: &Fitted, data: &Dataset) -> anyhow::Result<Self> {
+        match (&args.image, args.test) {
+            (Some(path), _) => {
+                let image = read_image(path, &DecodeLimits::default())?;
+                let adjust = Adjust { invert: args.invert, centre: args.centre };
+                let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+                Ok(Shown {
+                    pixels: fitted.model.row(&image, adjust).into(),
+                    name: path.display().to_string(),
+                    short: stem.unwrap_or_else(|| "image".to_owned()),
+                    label: None,
+                })
+            }
+            (None, test) => Shown::test(data, test.unwrap_or_default()),
+        }
     }
-    let (name, n) = (&data.name, data.test.len());
-    let hint = match n.checked_sub(1) {
-        Some(last) => format!("test images are counted from 0 to {last}"),
-        None => "the data have no test images".to_owned(),
-    };
-    Err(UsageError::new(format!("`{name}` has {n} test images, no image {test}"), hint).into())
+
+    fn test(data: &Dataset, row: usize) -> anyhow::Result<Self> {
+        let (name, n) = (&data.name, data.test.len());
+        if row < n {
+            return Ok(Shown {
+                pixels: data.test.pixels.row(row).to_owned(),
+                name: format!("test image {row}"),
+                short: row.to_string(),
+                label: data.class_names.get(data.test.labels[row]).cloned(),
+            });
+        }
+        let hint = match n.checked_sub(1) {
+            Some(last) => format!("test images are counted from 0 to {last}"),
+            None => "the data have no test images".to_owned(),
+        };
+        Err(UsageError::new(format!("`{name}` has {n} test images, no image {row}"), hint).into())
+    }
 }
 
 fn scores(explanation: &Explanation) -> Vec<ExplainedScore> {

@@ -102,7 +102,7 @@ const GAP: ([u8; 3], usize) = ([128, 128, 128], 1);
 const FACTORS: std::ops::RangeInclusive<usize> = 1..=32;
 
 /// Radius of a point and of a marked one, in pixels of the drawn picture.
-const RADII: [f32; 2] = [2.5, 7.0];
+const RADII: [f32; 2] = [3.6, 7.0];
 
 impl Picture {
     /// The picture as a PNG file of colours, enlarged by the whole factor that brings its longer side

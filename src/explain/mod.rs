@@ -18,6 +18,7 @@ mod linear;
 mod neighbors;
 mod network;
 mod occlusion;
+mod patterns;
 mod plane;
 mod reach;
 mod support;
@@ -29,13 +30,13 @@ use ndarray::{Array2, ArrayView1, Axis};
 pub use decision::{Decision, Score};
 pub use error::ExplainError;
 pub use importance::importances;
-pub use network::first_filters;
 pub use occlusion::occlusion;
+pub use patterns::{Pattern, patterns};
 
 use crate::data::{Dataset, ImageShape};
 use crate::learn::Classifier;
 use crate::model::{Head, Model};
-use crate::progress::{Part, Progress};
+use crate::progress::{Part, Progress, Silent};
 use crate::report::Exhibit;
 
 /// What is to be explained.
@@ -126,11 +127,25 @@ pub fn heat_map(
     class: usize,
     progress: &dyn Progress,
 ) -> Result<HeatMap, ExplainError> {
-    if let Some((values, _)) = network::class_map(model, image, class, (None, None), progress)? {
+    if let Some(values) = grad_cam(model, image, class)? {
         return Ok(HeatMap { values, method: "Grad-CAM" });
     }
     let drops = occlusion(model, image, class, progress)?;
     Ok(HeatMap { values: drops.mapv(|drop| drop.max(0.0)), method: "occlusion" })
+}
+
+/// Grad-CAM of a class by the model's own score, `[height, width]` of the image, not negative; none where
+/// no network with convolutions decides or a classifier that is not linear does.
+///
+/// # Errors
+/// What the model says of the image.
+pub fn grad_cam(
+    model: &Model,
+    image: ArrayView1<'_, u8>,
+    class: usize,
+) -> Result<Option<Array2<f32>>, ExplainError> {
+    let map = network::class_map(model, image, class, (None, None), &Silent)?;
+    Ok(map.map(|(values, _)| values))
 }
 
 impl Subject<'_> {

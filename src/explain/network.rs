@@ -201,7 +201,7 @@ fn shown_layers(network: &Network) -> Vec<String> {
 }
 
 /// The filters of the first convolution, which reads the image: one picture a filter.
-pub fn first_filters(network: &Network) -> Result<Option<(String, Picture)>, ExplainError> {
+fn first_filters(network: &Network) -> Result<Option<(String, Picture)>, ExplainError> {
     let Some(layer) = network.convolutions().into_iter().next() else { return Ok(None) };
     let kernel = network.filters(&layer)?;
     let (height, width, n_in, n_filters) = kernel.dim();

@@ -1,19 +1,22 @@
 //! What is lost when a part of the image is covered (Zeiler & Fergus, ECCV 2014); needs nothing of the
 //! model but its scores.
 
-use ndarray::{Array2, ArrayView1};
+use std::any::Any;
+
+use ndarray::{Array2, ArrayView1, ArrayView2};
 
 use super::{Decision, ExplainError, Subject, batch};
 use crate::data::{ImageShape, Picture, largest_of};
-use crate::learn::Meaning;
-use crate::model::Model;
+use crate::learn::svm::Svc;
+use crate::learn::{LearnError, Meaning};
+use crate::model::{Head, Model};
 use crate::progress::Progress;
 use crate::report::{Exhibit, Figure};
 
 /// Patches that would stand side by side.
 const N_PATCHES: usize = 7;
 
-/// What the score of `class` loses for every pixel, `[height, width]`: the mean over the patches that
+/// What the score of `class` (see [`Strength`]) loses for every pixel, `[height, width]`: the mean over the patches that
 /// cover it, where a patch is a square of a seventh of the longer side in the mean colour of the image,
 /// moved by half of itself. Negative where the covered part spoke against the class.
 ///
@@ -44,11 +47,12 @@ pub fn occlusion(
             }
         }
     }
-    let whole = model.scores(batch(image), progress)?.values[[0, class]];
-    let scores = model.scores(covered.view(), progress)?;
+    let strength = Strength::of(model);
+    let whole = strength.values(model, batch(image), class, progress)?[0];
+    let scores = strength.values(model, covered.view(), class, progress)?;
     let mut sums = Array2::<f64>::zeros((shape.height, shape.width));
     let mut counts = Array2::<f64>::zeros(sums.dim());
-    for (&(top, left), score) in places.iter().zip(scores.values.column(class)) {
+    for (&(top, left), score) in places.iter().zip(&scores) {
         for y in top..(top + side).min(shape.height) {
             for x in left..(left + side).min(shape.width) {
                 // Of a class that the fit did not meet there is nothing to lose.
@@ -59,6 +63,41 @@ pub fn occlusion(
         }
     }
     Ok((sums / counts).mapv(|drop| drop as f32))
+}
+
+/// What stands for how sure a model is of a class.
+#[derive(Clone, Copy)]
+enum Strength<'a> {
+    /// Its score.
+    Score,
+    /// The mean decision for the class against each other class: votes of pairs, which are the scores of
+    /// a support vector classifier without probabilities, change by whole numbers only.
+    Margin(&'a Svc),
+}
+
+impl<'a> Strength<'a> {
+    fn of(model: &'a Model) -> Self {
+        let Head::Classifier(classifier) = &model.head else { return Strength::Score };
+        match (classifier.as_ref() as &dyn Any).downcast_ref::<Svc>() {
+            Some(svc) if svc.sigmoids().is_none() => Strength::Margin(svc),
+            _ => Strength::Score,
+        }
+    }
+
+    fn values(
+        self,
+        model: &Model,
+        pixels: ArrayView2<'_, u8>,
+        class: usize,
+        progress: &dyn Progress,
+    ) -> Result<Vec<f64>, ExplainError> {
+        let Strength::Margin(svc) = self else {
+            return Ok(model.scores(pixels, progress)?.values.column(class).to_vec());
+        };
+        let features = model.chain.features(pixels, progress)?;
+        let margins = svc.mean_margins(&features, class, progress).map_err(LearnError::from)?;
+        Ok(margins.unwrap_or_else(|| vec![f64::NEG_INFINITY; pixels.nrows()]))
+    }
 }
 
 /// Where patches of `side` begin along `length`, so that all of it is covered.
@@ -89,9 +128,10 @@ pub(super) fn exhibit(
 ) -> Result<Exhibit, ExplainError> {
     let values = occlusion(subject.model, subject.image, decision.class, progress)?;
     let most = values.iter().copied().fold(0.0, f32::max);
-    let unit = match decision.meaning {
-        Meaning::Probability => "probability",
-        Meaning::Decision => "score",
+    let unit = match (Strength::of(subject.model), decision.meaning) {
+        (Strength::Margin(_), _) => "mean margin",
+        (Strength::Score, Meaning::Probability) => "probability",
+        (Strength::Score, Meaning::Decision) => "score",
     };
     let name = subject.class_name(decision.class);
     let caption = match most > 0.0 {

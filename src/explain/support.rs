@@ -36,7 +36,7 @@ pub(super) fn exhibit(
     for (&(support, term), side) in for_it.map(|t| (t, winner)).chain(against.map(|t| (t, loser))) {
         let Some(pixels) = image_of(subject, svc, support)? else { continue };
         let picture = Picture::Photo { pixels, shape: subject.shape() };
-        figures.push(Figure::new(format!("{term:+.4} for {side}"), picture));
+        figures.push(Figure::new(format!("{:.4} for {side}", term.abs()), picture));
     }
     let sum = |sign: f64| -> f64 {
         found.terms.iter().map(|(_, term)| term).filter(|term| **term * sign > 0.0).sum()

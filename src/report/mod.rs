@@ -27,14 +27,15 @@ pub use explanation::{
 pub use format::{bytes, seconds};
 pub use html::{headline, page};
 pub use results::{
-    AxesCard, AxisImage, Comparison, DatasetCard, EvaluationRecord, GalleryImage, MatrixCell,
-    ModelResult, NetworkCard, Results, RunOutput, SCHEMA, StageRecord, StageStatus,
-};
-pub use run_dir::{
-    find_run, latest_run, latest_runs, read_results, write_bench, write_files, write_run,
+    AxesCard, AxisImage, Comparison, DatasetCard, EvaluationRecord, ExplainedImage, GalleryImage,
+    HeatCard, MatrixCell, ModelResult, NetworkCard, PatternCard, PatternKind, PatternTile, Results,
+    RunOutput, SCHEMA, StageRecord, StageStatus, WhyCard,
 };
 pub use robustness::{
     CorruptionCard, CorruptionRow, ModelRobustness, RobustnessCard, RobustnessRecord,
+};
+pub use run_dir::{
+    find_run, latest_run, latest_runs, read_results, write_bench, write_files, write_run,
 };
 pub use search::{CandidateRecord, SearchRecord, SearchRound, SearchTimes};
 pub use seeds::{SeedComparison, SeedSummary, SplitSeed, compare_over_seeds, summarise};

@@ -9,6 +9,7 @@ use ndarray::Array1;
 use super::model::{Svc, pair_idx};
 use super::params::{Kernel, SvcError};
 use crate::data::Features;
+use crate::progress::Progress;
 
 /// The parts of the decision between two classes for one sample.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +69,32 @@ impl Svc {
             weights.scaled_add(sign * coefficient, &row);
         }
         Some(weights)
+    }
+
+    /// Mean over the other classes of the decision for `class` against each, `[n_samples]`; none if the fit
+    /// did not meet the class.
+    ///
+    /// # Errors
+    /// As [`Svc::pairwise_decision_with`].
+    pub fn mean_margins(
+        &self,
+        features: &Features,
+        class: usize,
+        progress: &dyn Progress,
+    ) -> Result<Option<Vec<f64>>, SvcError> {
+        let Some(one) = self.classes.iter().position(|&known| known == class) else {
+            return Ok(None);
+        };
+        let decisions = self.pairwise_decision_with(features, progress)?;
+        let n_others = (self.classes.len() - 1) as f64;
+        let mean = |row: ndarray::ArrayView1<'_, f32>| {
+            let of_pair = self.pairs().zip(row).map(|((first, second), &decision)| {
+                let side = f64::from(i8::from(first == one) - i8::from(second == one));
+                side * f64::from(decision)
+            });
+            of_pair.sum::<f64>() / n_others
+        };
+        Ok(Some(decisions.rows().into_iter().map(mean).collect()))
     }
 
     /// Places of two labels among the classes.

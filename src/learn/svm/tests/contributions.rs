@@ -2,6 +2,7 @@
 
 use super::{KERNELS, blobs, bytes_of, fit};
 use crate::learn::svm::{Kernel, SvcParams};
+use crate::progress::Silent;
 
 #[test]
 fn contributions_add_up_to_the_decision_of_their_pair() {
@@ -36,6 +37,18 @@ fn weights_of_a_linear_kernel_give_its_decisions() {
             - svc.bias()[2];
     assert!((found + f64::from(decisions[[8, 2]])).abs() < 1e-4);
     assert!(fit(SvcParams::new(), &features, &labels).linear_weights_of(0, 1).is_none());
+}
+
+#[test]
+fn the_margin_of_a_class_is_the_mean_of_its_decisions() {
+    let (features, labels) = blobs(60, 5, 3);
+    let svc = fit(SvcParams::new(), &features, &labels);
+    let decisions = svc.pairwise_decision(&features).unwrap().mapv(f64::from);
+    let found = svc.mean_margins(&features, 1, &Silent).unwrap().unwrap();
+    for (row, found) in found.iter().enumerate() {
+        assert!((found - (decisions[[row, 2]] - decisions[[row, 0]]) / 2.0).abs() < 1e-12);
+    }
+    assert_eq!(svc.mean_margins(&features, 9, &Silent).unwrap(), None);
 }
 
 #[test]
