@@ -10,6 +10,7 @@
 //! config   cache     TOML -> checked and typed │ keys, store, locks
 //! stage              one file per stage kind; thin
 //! serve              a web server for the models of a run
+//! explain            what speaks for a decision, as plain pictures
 //! model              a fitted model from image to scores
 //! learn nn report    classical learners (linfa) │ networks (candle) │ tables, figures, HTML
 //! metrics            pure functions of labels and scores; significance tests
@@ -26,6 +27,7 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod engine;
+pub mod explain;
 pub mod kernels;
 pub mod learn;
 pub mod meter;

@@ -41,7 +41,9 @@ pub fn assemble(
     let (mut models, mut misclassified) = (Vec::<ModelResult>::new(), Vec::new());
     let (mut networks, mut comparisons) = (Vec::<NetworkCard>::new(), Vec::<Comparison>::new());
     let mut axes = Vec::<AxesCard>::new();
+    let mut why = Vec::new();
     for (id, evaluation) in evaluations {
+        why.extend(evaluation.why.clone().map(|card| ((*id).to_owned(), card)));
         for card in &evaluation.axes {
             if axes.iter().all(|known| known.id != card.id) {
                 axes.push(card.clone());
@@ -107,6 +109,7 @@ pub fn assemble(
         networks,
         samples: first.samples.clone(),
         axes,
+        why,
         robustness,
         misclassified,
         run_toml: facts.run_toml,

@@ -4,6 +4,7 @@ mod assemble;
 mod bench;
 mod compare;
 mod data;
+mod explain;
 mod fitted;
 mod list;
 mod machine;
@@ -56,6 +57,8 @@ enum Command {
     Serve(serve::Args),
     /// Show or export a fitted model of a run.
     Model(model::ModelArgs),
+    /// Show what speaks for a model's decision on an image: pictures and a page.
+    Explain(explain::Args),
     /// Fetch, verify or show data sets.
     Data(data::DataArgs),
 }
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Similar(args) => similar::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Model(args) => model::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Data(args) => observer::Terminal::new(std::io::stderr().is_terminal())
             .and_then(|terminal| data::run(args, &terminal)),
     };

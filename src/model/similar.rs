@@ -165,7 +165,11 @@ mod tests {
 
     #[test]
     fn nearest_come_first_and_of_equals_the_smaller_row() {
-        for index in [index(), SimilarIndex::from_tensors(index().to_tensors()).unwrap()] {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("index");
+        index().to_tensors().write(&path).unwrap();
+        let stored = TensorFile::read(&path).unwrap();
+        for index in [index(), SimilarIndex::from_tensors(stored).unwrap()] {
             let query = ndarray::array![[255u8, 10]];
             let found = &index.search(query.view(), 9, &Silent).unwrap()[0];
             let rows: Vec<usize> = found.iter().map(|similar| similar.row).collect();

@@ -4,6 +4,7 @@ mod bench;
 mod error;
 #[cfg(test)]
 mod example;
+mod explanation;
 mod format;
 mod html;
 mod results;
@@ -20,16 +21,22 @@ pub use bench::{
     bench_headline, bench_page, bench_text,
 };
 pub use error::ReportError;
+pub use explanation::{
+    Exhibit, Explained, ExplainedScore, Figure, explanation_files, explanation_sentence,
+};
 pub use format::{bytes, seconds};
 pub use html::{headline, page};
 pub use results::{
-    AxesCard, AxisImage, Comparison, DatasetCard, EvaluationRecord, GalleryImage, MatrixCell,
-    ModelResult, NetworkCard, Results, RunOutput, SCHEMA, StageRecord, StageStatus,
+    AxesCard, AxisImage, Comparison, DatasetCard, EvaluationRecord, ExplainedImage, GalleryImage,
+    HeatCard, MatrixCell, ModelResult, NetworkCard, PatternCard, PatternKind, PatternTile, Results,
+    RunOutput, SCHEMA, StageRecord, StageStatus, WhyCard,
 };
 pub use robustness::{
     CorruptionCard, CorruptionRow, ModelRobustness, RobustnessCard, RobustnessRecord,
 };
-pub use run_dir::{find_run, latest_run, latest_runs, read_results, write_bench, write_run};
+pub use run_dir::{
+    find_run, latest_run, latest_runs, read_results, write_bench, write_files, write_run,
+};
 pub use search::{CandidateRecord, SearchRecord, SearchRound, SearchTimes};
 pub use seeds::{SeedComparison, SeedSummary, SplitSeed, compare_over_seeds, summarise};
 #[cfg(feature = "parquet")]

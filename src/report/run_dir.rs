@@ -69,6 +69,15 @@ pub fn write_bench(dir: &Path, results: &BenchResults) -> Result<(), ReportError
     point_latest(parent, name)
 }
 
+/// Makes the directory `dir` with these files, or nothing.
+///
+/// # Errors   if `dir` exists, or the place is read-only or full
+pub fn write_files(dir: &Path, files: &[(String, Vec<u8>)]) -> Result<(), ReportError> {
+    let files: Vec<(&str, &[u8])> =
+        files.iter().map(|(name, content)| (name.as_str(), content.as_slice())).collect();
+    write_whole(dir, &files)
+}
+
 /// The run that `latest` in `pipeline_dir` (`reports/NAME`) points to, if there is one.
 pub fn latest_run(pipeline_dir: &Path) -> Option<PathBuf> {
     let latest = pipeline_dir.join(LATEST);

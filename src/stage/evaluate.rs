@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::why::why;
 use super::{
     Accepts, Artifact, ArtifactType, Context, Field, FittedModel, InputArtifact, InputSpec, Inputs,
     Kind, Output, Stage, StageError, test_digest, typed,
@@ -10,13 +11,13 @@ use super::{
 use crate::data::{Dataset, ImageSet, ImageShape};
 use crate::learn::Axes;
 use crate::metrics::{self, EpochRecord, LayerRow, MetricsError};
-use crate::report::{AxesCard, AxisImage, Comparison, DatasetCard, GalleryImage};
+use crate::report::{AxesCard, AxisImage, Comparison, DatasetCard, GalleryImage, WhyCard};
 
 /// The kind.
 pub static EVALUATE: Kind = Kind {
     name: "evaluate",
     doc: "metrics of several models on the test images, with paired tests",
-    version: 1,
+    version: 2,
     seeded: false,
     inputs: &[
         InputSpec {
@@ -41,13 +42,22 @@ pub static EVALUATE: Kind = Kind {
             doc: "reductions of pixels whose axes the report shows as images",
         },
     ],
-    fields: &[Field {
-        name: "gallery",
-        doc: "misclassified images kept per model for the report",
-        accepts: Accepts::Integer { min: 0, max: 1000 },
-        default: Some("24"),
-        read_if: None,
-    }],
+    fields: &[
+        Field {
+            name: "gallery",
+            doc: "misclassified images kept per model for the report",
+            accepts: Accepts::Integer { min: 0, max: 1000 },
+            default: Some("24"),
+            read_if: None,
+        },
+        Field {
+            name: "explained",
+            doc: "test images with heat maps of the networks for the report, spread over the classes",
+            accepts: Accepts::Integer { min: 0, max: 100 },
+            default: Some("6"),
+            read_if: None,
+        },
+    ],
     cost_only: &[],
     produces: ArtifactType::Evaluation,
     build,
@@ -57,6 +67,7 @@ pub static EVALUATE: Kind = Kind {
 #[serde(deny_unknown_fields)]
 struct EvaluateStage {
     gallery: usize,
+    explained: usize,
 }
 
 fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
@@ -81,6 +92,9 @@ pub struct Evaluation {
     /// Axes of reductions of the pixels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub axes: Vec<AxesCard>,
+    /// What speaks for decisions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<WhyCard>,
 }
 
 /// Metrics of one model.
@@ -162,6 +176,7 @@ impl Stage for EvaluateStage {
             networks,
             samples: samples(&data.train, data.n_classes()),
             axes,
+            why: Some(why(data, &entries, self.explained, context.progress)?),
         };
         Ok(Output {
             artifact: Artifact::Evaluation(Box::new(evaluation)),

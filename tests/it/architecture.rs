@@ -9,16 +9,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "engine", "bench", "config", "cache", "stage", "model", "learn", "report", "metrics",
-            "data", "kernels", "nearest", "progress",
-            "serve",
+            "engine", "bench", "config", "cache", "serve", "stage", "explain", "model", "learn",
+            "report", "metrics", "data", "kernels", "nearest", "progress",
         ],
     ),
     ("engine", &["config", "cache", "stage", "data", "meter", "nearest", "progress"]),
     ("bench", &["stage", "learn", "nn", "report", "metrics", "data", "meter", "progress"]),
     ("config", &["stage", "nearest"]),
     ("cache", &["stage", "nearest", "progress"]),
-    ("stage", &["model", "learn", "nn", "data", "metrics", "report", "nearest", "progress"]),
+    (
+        "stage",
+        &["explain", "model", "learn", "nn", "data", "metrics", "report", "nearest", "progress"],
+    ),
+    ("explain", &["model", "learn", "nn", "report", "data", "progress"]),
     ("serve", &["explain", "model", "learn", "data", "progress"]),
     ("model", &["learn", "nn", "data", "progress"]),
     ("report", &["metrics", "data", "nearest"]),

@@ -6,6 +6,7 @@ mod browser_tests;
 mod classes;
 mod cost;
 mod curves;
+mod explain;
 mod grid;
 mod growth;
 mod headline;
@@ -56,6 +57,7 @@ pub fn page(output: &RunOutput) -> String {
         ("samples", "The images", sections::samples(output)),
         ("axes", "What the reductions look at", axes::figures(output)),
         ("mistakes", "Mistakes", sections::gallery(output)),
+        ("why", "Why", explain::figures(output)),
         ("networks", "Networks", sections::networks(&output.networks)),
         ("stages", "Stages", sections::stages(results)),
         ("provenance", "Provenance", sections::provenance(output)),
@@ -68,6 +70,7 @@ pub fn page(output: &RunOutput) -> String {
         "samples" => !output.samples.is_empty(),
         "robustness" => !output.robustness.is_empty(),
         "axes" => !output.axes.is_empty(),
+        "why" => explain::is_there(output),
         "mistakes" => !output.misclassified.is_empty(),
         "stages" | "provenance" => true,
         _ => !results.models.is_empty(),
@@ -117,6 +120,8 @@ fn of_first_seed(output: &RunOutput) -> RunOutput {
     let is_shown = |id: &str| first.results.model(id).is_some();
     first.networks.retain(|network| is_shown(&network.id));
     first.misclassified.retain(|(id, _)| is_shown(id));
+    let evaluations = &first.results.evaluations;
+    first.why.retain(|(id, _)| evaluations.iter().any(|evaluation| evaluation.id == *id));
     first
 }
 
