@@ -15,11 +15,7 @@ use crate::model::{Adjust, Answer};
 use crate::progress::Silent;
 
 /// One document for each image: what every model asked says, and what is similar.
-pub(super) fn answers(
-    state: &State,
-    query: &Query,
-    images: &[Decoded],
-) -> Result<Value, Refusal> {
+pub(super) fn answers(state: &State, query: &Query, images: &[Decoded]) -> Result<Value, Refusal> {
     let adjust = Adjust { invert: query.invert, centre: query.centre };
     let asked = |model: &&Served| query.model.as_ref().is_none_or(|id| model.id == *id);
     let mut results: Vec<Map<String, Value>> = vec![Map::new(); images.len()];

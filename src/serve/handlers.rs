@@ -11,10 +11,10 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::State;
 use super::answer::answers;
 use super::error::Refusal;
 use super::request::{Query, images};
-use super::State;
 
 /// The page for people.
 pub(super) async fn page() -> impl IntoResponse {

@@ -157,6 +157,3 @@ async fn asked_to_end() {
     })
     .await;
 }
-
-#[cfg(test)]
-mod tests;

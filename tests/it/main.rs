@@ -17,4 +17,5 @@ mod robustness;
 mod run;
 mod search;
 mod seeds;
+mod serve;
 mod training;
