@@ -9,6 +9,7 @@
 //! engine   bench     graph, plan, run, journal │ implementations side by side, what size costs
 //! config   cache     TOML -> checked and typed │ keys, store, locks
 //! stage              one file per stage kind; thin
+//! model              a fitted model from image to scores
 //! learn nn report    classical learners (linfa) │ networks (candle) │ tables, figures, HTML
 //! metrics            pure functions of labels and scores; significance tests
 //! data               images, labels, readers, registry, splits, seeded generator
@@ -28,6 +29,7 @@ pub mod kernels;
 pub mod learn;
 pub mod meter;
 pub mod metrics;
+pub mod model;
 pub mod nearest;
 pub mod nn;
 pub mod progress;

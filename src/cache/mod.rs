@@ -1,7 +1,7 @@
 //! Results of stages, stored by content: computed once, shared by every pipeline and process.
 //!
 //! ```text
-//! .pipeline/v1/objects/DIGEST               one artifact, named by its BLAKE3 digest
+//! .pipeline/v2/objects/DIGEST               one artifact, named by its BLAKE3 digest
 //!              keys/KEY.json                what made which object, and at what cost
 //!              last/PIPELINE/STAGE.json     what a stage was last time: `plan` says what changed
 //!              bench/LEARNER.json           fits of the newest bench, from which costs are foretold

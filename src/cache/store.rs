@@ -16,7 +16,7 @@ use super::record::{Cost, LastRun, Record};
 use crate::stage::PastRun;
 
 /// Raised when the layout changes; other versions live beside it, untouched.
-const LAYOUT: &str = "v1";
+const LAYOUT: &str = "v2";
 
 /// Temporary files without a lock that are older than this were left by a killed process.
 const STALE: Duration = Duration::from_secs(3600);

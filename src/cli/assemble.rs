@@ -81,6 +81,7 @@ pub fn assemble(facts: RunFacts, evaluations: &[(&str, &Evaluation)]) -> RunOutp
             .map(|(id, evaluation)| EvaluationRecord {
                 id: (*id).to_owned(),
                 title: label(&evaluation.data),
+                data: evaluation.data.clone(),
                 dataset: evaluation.dataset.clone(),
             })
             .collect(),

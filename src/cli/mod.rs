@@ -4,6 +4,7 @@ mod assemble;
 mod bench;
 mod compare;
 mod data;
+mod fitted;
 mod list;
 mod machine;
 mod model;

@@ -9,12 +9,10 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::fitted::{Fitted, RunArgs};
 use super::outcome::UsageError;
-use crate::cache::{CacheError, Store};
 use crate::learn::svm::Svc;
-use crate::nearest::nearest;
-use crate::report;
-use crate::stage::{Artifact, ArtifactType, FittedClassifier, KINDS};
+use crate::model::Head;
 
 /// Show or export a fitted model of a run.
 #[derive(Debug, Args)]
@@ -28,7 +26,7 @@ pub struct ModelArgs {
 
 #[derive(Debug, Subcommand)]
 enum ModelCommand {
-    /// Print what a classical model is: kernel, classes, support vectors, gap.
+    /// Print what a model is: kernel, classes, support vectors, gap.
     ///
     /// Example: pipeline model show cnn_svm --model svm_pixels
     Show {
@@ -52,17 +50,11 @@ enum ModelCommand {
 /// Which model.
 #[derive(Debug, Args)]
 struct Which {
-    /// A run directory, NAME (its newest run) or NAME/RUN.
-    run: String,
+    #[command(flatten)]
+    run: RunArgs,
     /// Stage that fitted the model.
     #[arg(long, value_name = "ID")]
     model: String,
-    /// Where runs are kept.
-    #[arg(long, value_name = "DIR", default_value = "reports")]
-    reports: PathBuf,
-    /// Where results of stages are kept.
-    #[arg(long, value_name = "DIR", env = "PIPELINE_CACHE", default_value = ".pipeline")]
-    cache: PathBuf,
 }
 
 /// Runs the subcommand.
@@ -76,52 +68,28 @@ pub fn run(args: ModelArgs) -> anyhow::Result<()> {
 }
 
 impl Which {
-    fn read(&self) -> anyhow::Result<FittedClassifier> {
-        let results = report::read_results(&report::find_run(&self.reports, &self.run)?)?;
-        let is_classifier = |kind: &str| {
-            KINDS.iter().any(|k| k.name == kind && k.produces == ArtifactType::Classifier)
-        };
-        let known = results.stages.iter().filter(|stage| is_classifier(&stage.kind));
-        let Some(stage) = known.clone().find(|stage| stage.id == self.model) else {
-            let ids: Vec<&str> = known.map(|stage| stage.id.as_str()).collect();
-            let hint = match nearest(&self.model, ids.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("its classical models: {}", ids.join(", ")),
-            };
-            let message = format!("run `{}` has no classical model `{}`", self.run, self.model);
-            return Err(UsageError::new(message, hint).into());
-        };
-        let gone = |why: String| {
-            let (what, root) = (self.model.clone(), self.cache.clone());
-            CacheError::Gone { what, root, why }
-        };
-        // Looking at a model makes no cache.
-        if !self.cache.is_dir() {
-            return Err(gone("there is no such directory".to_owned()).into());
-        }
-        let path = Store::open(&self.cache)?.verified(&stage.digest).map_err(gone)?;
-        match Artifact::read(ArtifactType::Classifier, &path) {
-            Ok(Artifact::Classifier(fitted)) => Ok(fitted),
-            Ok(_) => unreachable!("a classifier was asked for"),
-            Err(error) => Err(gone(error.to_string()).into()),
-        }
+    fn read(&self) -> anyhow::Result<Fitted> {
+        self.run.open()?.model(&self.model)
     }
 }
 
-fn svc(fitted: &FittedClassifier) -> Option<&Svc> {
-    (fitted.classifier.as_ref() as &dyn Any).downcast_ref()
+fn svc(fitted: &Fitted) -> Option<&Svc> {
+    match &fitted.model.head {
+        Head::Classifier(classifier) => (classifier.as_ref() as &dyn Any).downcast_ref(),
+        Head::Network(_) | Head::Ensemble(_) => None,
+    }
 }
 
 fn show(which: &Which, as_json: bool) -> anyhow::Result<()> {
     let fitted = which.read()?;
     let mut document = json!({
         "model": which.model,
-        "family": fitted.model.family,
-        "input": fitted.model.input,
-        "n_features": fitted.model.n_features,
-        "model_bytes": fitted.model.model_bytes,
+        "family": fitted.facts.family,
+        "input": fitted.facts.input,
+        "n_features": fitted.facts.n_features,
+        "model_bytes": fitted.facts.model_bytes,
     });
-    for (key, value) in &fitted.model.details {
+    for (key, value) in &fitted.facts.details {
         document[key] = value.clone();
     }
     if let Some(svc) = svc(&fitted) {

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::Labels;
+use super::{ImageInput, Labels};
 
 /// Size of one image; pixels are stored height, width, channel (channel fastest).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +75,11 @@ impl Dataset {
     /// Number of classes.
     pub fn n_classes(&self) -> usize {
         self.class_names.len()
+    }
+
+    /// How an image from anywhere becomes one of its rows.
+    pub fn input(&self) -> ImageInput {
+        ImageInput { shape: self.train.shape, class_names: self.class_names.clone() }
     }
 
     /// Rows of `train` that are not held out, ascending.

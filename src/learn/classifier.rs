@@ -2,7 +2,8 @@
 
 use std::any::Any;
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1, s};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::NominalCost;
@@ -168,7 +169,8 @@ pub struct Scores {
 }
 
 /// What [`Scores`] mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Meaning {
     /// Probabilities: not negative, summing to 1 in each row.
     Probability,
@@ -176,15 +178,46 @@ pub enum Meaning {
     Decision,
 }
 
+impl Meaning {
+    /// The score of a label that the fit did not meet.
+    fn absent(self) -> f64 {
+        match self {
+            Meaning::Probability => 0.0,
+            Meaning::Decision => f64::NEG_INFINITY,
+        }
+    }
+}
+
 impl Scores {
+    /// Probabilities, `[n_samples, n_classes]`.
+    pub fn of_probabilities(values: &Array2<f32>) -> Self {
+        Scores { values: values.mapv(f64::from), meaning: Meaning::Probability }
+    }
+
+    /// The same with a column for each of `n_classes`, where the fit met fewer labels.
+    pub fn for_classes(self, n_classes: usize) -> Self {
+        let (n_samples, n_found) = self.values.dim();
+        if n_found >= n_classes {
+            return self;
+        }
+        let mut values = Array2::from_elem((n_samples, n_classes), self.meaning.absent());
+        values.slice_mut(s![.., ..n_found]).assign(&self.values);
+        Scores { values, ..self }
+    }
+
+    /// Column of the largest score of each row; the first of equals.
+    pub fn first_largest(&self) -> Labels {
+        let best = |row: ArrayView1<f64>| {
+            (1..row.len())
+                .fold(0, |best, column| if row[column] > row[best] { column } else { best })
+        };
+        self.values.rows().into_iter().map(best).collect()
+    }
+
     /// Scores from columns for `classes` alone (ascending labels).
     pub(super) fn of_classes(classes: &[usize], columns: &Array2<f64>, meaning: Meaning) -> Self {
         let n_labels = classes.last().map_or(0, |&last| last + 1);
-        let absent = match meaning {
-            Meaning::Probability => 0.0,
-            Meaning::Decision => f64::NEG_INFINITY,
-        };
-        let mut values = Array2::from_elem((columns.nrows(), n_labels), absent);
+        let mut values = Array2::from_elem((columns.nrows(), n_labels), meaning.absent());
         for (column, &class) in classes.iter().enumerate() {
             values.column_mut(class).assign(&columns.column(column));
         }

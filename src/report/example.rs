@@ -132,6 +132,7 @@ pub(crate) fn run_output() -> RunOutput {
             evaluations: vec![EvaluationRecord {
                 id: "evaluation".to_owned(),
                 title: "data".to_owned(),
+                data: "data".to_owned(),
                 dataset,
             }],
             seed: 42,

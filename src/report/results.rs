@@ -71,6 +71,9 @@ pub struct EvaluationRecord {
     pub id: String,
     /// Title of the stage that made the data.
     pub title: String,
+    /// That stage; empty in a file that is older than this field.
+    #[serde(default)]
+    pub data: String,
     /// The data.
     pub dataset: DatasetCard,
 }

@@ -2,14 +2,17 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::Arc;
 
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::Evaluation;
-use crate::data::{Dataset, Features, Labels, TableShape, TensorFile, TensorFileError};
-use crate::learn::{Classifier, Transformer, read_classifier, read_transformer};
+use crate::data::{Dataset, Features, ImageInput, Labels, TableShape, TensorFile, TensorFileError};
+use crate::learn::{Classifier, Meaning, Scores, read_classifier};
 use crate::metrics::EpochRecord;
+use crate::model::{Chain, Head, Model};
 use crate::nn::{Ensemble, Network};
 
 /// Type of an artifact; pipeline files are checked against it before anything runs.
@@ -49,7 +52,9 @@ pub enum Artifact {
 /// A network, how it was trained, and what it says of the test images.
 pub struct TrainedNetwork {
     /// Weights and architecture.
-    pub network: Network,
+    pub network: Arc<Network>,
+    /// What it expects of an image.
+    pub input: ImageInput,
     /// One record per epoch; `seconds` is 0 here and in the stage's notes.
     pub history: Vec<EpochRecord>,
     /// Epoch whose weights were kept, counted from 1.
@@ -72,14 +77,16 @@ pub struct FeatureTable {
     pub description: String,
     /// Fingerprint of the network that made them; empty for none.
     pub network: String,
-    /// The fitted map that made them from the rows of the input, if one did.
-    pub transformer: Option<Box<dyn Transformer>>,
+    /// The way from pixels to these features.
+    pub chain: Chain,
 }
 
 /// A classical model and what it says of the test images.
 pub struct FittedClassifier {
+    /// The way from pixels to the features that it reads.
+    pub chain: Chain,
     /// The fitted model.
-    pub classifier: Box<dyn Classifier>,
+    pub classifier: Arc<dyn Classifier>,
     /// What it says of the test images.
     pub model: FittedModel,
 }
@@ -87,7 +94,9 @@ pub struct FittedClassifier {
 /// Several networks as one model, and what it says of the test images.
 pub struct FittedEnsemble {
     /// The networks and how they vote.
-    pub ensemble: Ensemble,
+    pub ensemble: Arc<Ensemble>,
+    /// What they expect of an image.
+    pub input: ImageInput,
     /// What it says of the test images.
     pub model: FittedModel,
 }
@@ -113,6 +122,26 @@ pub struct FittedModel {
     /// Labels given to the test images; stored as a tensor.
     #[serde(skip)]
     pub predicted: Labels,
+    /// What it says of every class for the test images; stored as a tensor.
+    #[serde(skip)]
+    pub scores: Option<TestScores>,
+}
+
+/// Scores of the test images, in single precision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TestScores {
+    /// `[n_test, n_classes]`
+    pub values: Array2<f32>,
+    /// What the values mean.
+    pub meaning: Meaning,
+}
+
+impl TestScores {
+    /// Of a classifier that met fewer labels, the other columns say so.
+    pub(super) fn new(scores: Scores, n_classes: usize) -> Self {
+        let Scores { values, meaning } = scores.for_classes(n_classes);
+        TestScores { values: values.mapv(|score| score as f32), meaning }
+    }
 }
 
 /// Tells sets of test images apart by their labels, in order.
@@ -134,6 +163,8 @@ pub struct TableView<'a> {
     pub train_labels: &'a Labels,
     /// Labels of the test rows.
     pub test_labels: &'a Labels,
+    /// The way from pixels to the rows.
+    pub chain: Chain,
     /// What the rows are.
     pub description: &'a str,
     /// Fingerprint of the network behind the features; empty for none.
@@ -152,6 +183,7 @@ impl<'a> TableView<'a> {
                 test: Cow::Owned(Features::Bytes(data.test.pixels.clone())),
                 train_labels: &data.train.labels,
                 test_labels: &data.test.labels,
+                chain: Chain::pixels(data.input()),
                 description: "pixels",
                 network: "",
             },
@@ -160,11 +192,17 @@ impl<'a> TableView<'a> {
                 test: Cow::Borrowed(&table.test),
                 train_labels: &table.train_labels,
                 test_labels: &table.test_labels,
+                chain: table.chain.clone(),
                 description: &table.description,
                 network: &table.network,
             },
             other => panic!("{:?} is no table of features", other.artifact_type()),
         }
+    }
+
+    /// Number of classes of the data set behind the rows.
+    pub fn n_classes(&self) -> usize {
+        self.chain.input.class_names.len()
     }
 
     /// `hybrid` on the features of a network, else `classical`.
@@ -237,6 +275,25 @@ impl Artifact {
         }
     }
 
+    /// What labels new images: of a network, an ensemble or a classical model.
+    pub fn predictor(&self) -> Option<Model> {
+        Some(match self {
+            Artifact::Network(trained) => Model {
+                chain: Chain::pixels(trained.input.clone()),
+                head: Head::Network(Arc::clone(&trained.network)),
+            },
+            Artifact::Ensemble(fitted) => Model {
+                chain: Chain::pixels(fitted.input.clone()),
+                head: Head::Ensemble(Arc::clone(&fitted.ensemble)),
+            },
+            Artifact::Classifier(fitted) => Model {
+                chain: fitted.chain.clone(),
+                head: Head::Classifier(Arc::clone(&fitted.classifier)),
+            },
+            Artifact::Dataset(_) | Artifact::Features(_) | Artifact::Evaluation(_) => return None,
+        })
+    }
+
     /// Writes the artifact as one file.
     ///
     /// # Errors
@@ -248,6 +305,7 @@ impl Artifact {
                 let mut file = TensorFile::new(json!({
                     "history": trained.history,
                     "best_epoch": trained.best_epoch,
+                    "input": trained.input,
                 }));
                 insert_model(&mut file, &trained.model, trained.network.to_tensors());
                 file.write(path)
@@ -256,10 +314,11 @@ impl Artifact {
             Artifact::Classifier(fitted) => {
                 let mut file = TensorFile::new(json!({}));
                 insert_model(&mut file, &fitted.model, fitted.classifier.to_tensors());
+                insert_chain(&mut file, &fitted.chain);
                 file.write(path)
             }
             Artifact::Ensemble(fitted) => {
-                let mut file = TensorFile::new(json!({}));
+                let mut file = TensorFile::new(json!({ "input": fitted.input }));
                 insert_model(&mut file, &fitted.model, fitted.ensemble.to_tensors());
                 file.write(path)
             }
@@ -281,7 +340,9 @@ impl Artifact {
                 let (model, tensors) = take_model(&mut file)?;
                 Artifact::Network(TrainedNetwork {
                     network: Network::from_tensors(tensors)
+                        .map(Arc::new)
                         .map_err(|error| TensorFileError::Malformed(error.to_string()))?,
+                    input: take(&mut file, "input")?,
                     history: take(&mut file, "history")?,
                     best_epoch: take(&mut file, "best_epoch")?,
                     model,
@@ -292,13 +353,16 @@ impl Artifact {
                 let (model, tensors) = take_model(&mut file)?;
                 let classifier = read_classifier(tensors)
                     .map_err(|error| TensorFileError::Malformed(error.to_string()))?;
-                Artifact::Classifier(FittedClassifier { classifier, model })
+                let chain = take_chain(&mut file)?;
+                let classifier = Arc::from(classifier);
+                Artifact::Classifier(FittedClassifier { chain, classifier, model })
             }
             ArtifactType::Ensemble => {
                 let (model, tensors) = take_model(&mut file)?;
                 let ensemble = Ensemble::from_tensors(tensors)
                     .map_err(|error| TensorFileError::Malformed(error.to_string()))?;
-                Artifact::Ensemble(FittedEnsemble { ensemble, model })
+                let (ensemble, input) = (Arc::new(ensemble), take(&mut file, "input")?);
+                Artifact::Ensemble(FittedEnsemble { ensemble, input, model })
             }
             ArtifactType::Evaluation => {
                 Artifact::Evaluation(Box::new(take(&mut file, "evaluation")?))
@@ -321,11 +385,7 @@ impl FeatureTable {
         }
         insert_labels(&mut file, "train_labels", &self.train_labels);
         insert_labels(&mut file, "test_labels", &self.test_labels);
-        if let Some(transformer) = &self.transformer {
-            let fitted = transformer.to_tensors();
-            file.document["transformer"] = fitted.document.clone();
-            file.insert_prefixed("transformer", fitted);
-        }
+        insert_chain(&mut file, &self.chain);
         file
     }
 
@@ -335,17 +395,8 @@ impl FeatureTable {
             Err(_) => file.take_f32(name).map(Features::Floats),
         };
         let (train, test) = (rows("train")?, rows("test")?);
-        let transformer = match file.document.get_mut("transformer").map(Value::take) {
-            None => None,
-            Some(document) => {
-                let mut fitted = file.take_prefixed("transformer");
-                fitted.document = document;
-                let read = read_transformer(fitted);
-                Some(read.map_err(|error| TensorFileError::Malformed(error.to_string()))?)
-            }
-        };
         Ok(FeatureTable {
-            transformer,
+            chain: take_chain(&mut file)?,
             train,
             test,
             train_labels: take_labels(&mut file, "train_labels")?,
@@ -361,6 +412,10 @@ fn insert_model<'a>(file: &mut TensorFile<'a>, model: &FittedModel, fitted: Tens
     file.document["model"] = json!(model);
     file.document["parameters"] = fitted.document.clone();
     insert_labels(file, "predicted", &model.predicted);
+    if let Some(scores) = &model.scores {
+        file.document["scores"] = json!(scores.meaning);
+        file.insert_f32("scores", scores.values.clone());
+    }
     file.insert_prefixed("model", fitted);
 }
 
@@ -369,9 +424,25 @@ fn take_model(
 ) -> Result<(FittedModel, TensorFile<'static>), TensorFileError> {
     let mut model: FittedModel = take(file, "model")?;
     model.predicted = take_labels(file, "predicted")?;
+    if file.document.get("scores").is_some() {
+        let (values, meaning) = (file.take_f32("scores")?, take(file, "scores")?);
+        model.scores = Some(TestScores { values, meaning });
+    }
     let mut fitted = file.take_prefixed("model");
     fitted.document = file.document["parameters"].take();
     Ok((model, fitted))
+}
+
+fn insert_chain<'a>(file: &mut TensorFile<'a>, chain: &'a Chain) {
+    let tensors = chain.to_tensors();
+    file.document["chain"] = tensors.document.clone();
+    file.insert_prefixed("chain", tensors);
+}
+
+fn take_chain(file: &mut TensorFile<'static>) -> Result<Chain, TensorFileError> {
+    let mut tensors = file.take_prefixed("chain");
+    tensors.document = file.document["chain"].take();
+    Chain::from_tensors(tensors)
 }
 
 fn insert_labels(file: &mut TensorFile<'_>, name: &str, labels: &Labels) {

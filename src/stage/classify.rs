@@ -1,11 +1,13 @@
 //! What all kinds that fit a classical learner share: fit on a table, predict its test rows.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::{
     Artifact, ArtifactType, BuildLearner, Context, FittedClassifier, FittedModel, Forecast,
-    Foreseen, InputSpec, Inputs, Output, PastRun, Stage, StageError, TableView, forecast, measure,
-    object, test_digest,
+    Foreseen, InputSpec, Inputs, Output, PastRun, Stage, StageError, TableView, TestScores,
+    forecast, measure, object, test_digest,
 };
 use crate::learn::Samples;
 
@@ -38,6 +40,7 @@ impl Stage for Classify {
         let (fitted, fit) = measure(|| learner.fit(samples, context.seed, context.progress));
         let classifier = fitted?;
         let (predicted, predict) = measure(|| classifier.predict(&table.test, context.progress));
+        let scores = classifier.scores(&table.test, context.progress)?;
         if let Some(warning) = classifier.warning() {
             context.progress.warn(&warning);
         }
@@ -50,6 +53,7 @@ impl Stage for Classify {
             details: classifier.details(),
             tested_on: test_digest(table.test_labels),
             predicted: predicted?,
+            scores: Some(TestScores::new(scores, table.n_classes())),
         };
         let notes = json!({
             "fit_seconds": fit.seconds,
@@ -58,7 +62,11 @@ impl Stage for Classify {
             "details": classifier.notes(),
         });
         Ok(Output {
-            artifact: Artifact::Classifier(FittedClassifier { classifier, model }),
+            artifact: Artifact::Classifier(FittedClassifier {
+                chain: table.chain,
+                classifier: Arc::from(classifier),
+                model,
+            }),
             reusable: true,
             notes: object(notes),
         })

@@ -1,13 +1,16 @@
 //! `ensemble`: trained networks that label by the mean of their probabilities.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
     Accepts, Artifact, ArtifactType, Context, Field, FittedEnsemble, FittedModel, InputArtifact,
-    InputSpec, Inputs, Kind, Output, Stage, StageError, argmax_rows, measure, test_digest, typed,
+    InputSpec, Inputs, Kind, Output, Stage, StageError, TestScores, measure, test_digest, typed,
 };
-use crate::nn::{Average, Ensemble};
+use crate::learn::Scores;
+use crate::nn::{Average, Ensemble, Network};
 
 /// The kind.
 pub static ENSEMBLE: Kind = Kind {
@@ -67,10 +70,12 @@ impl Stage for EnsembleStage {
     fn run(&self, inputs: &Inputs, context: &Context) -> Result<Output, StageError> {
         let data = inputs.one("data").artifact.dataset();
         let networks: Vec<&InputArtifact> = inputs.all("networks").collect();
-        let members = networks.iter().map(|entry| entry.artifact.network().network.clone());
+        let members =
+            networks.iter().map(|entry| Network::clone(&entry.artifact.network().network));
         let ensemble = Ensemble::new(members.collect(), self.average, self.flip_views)?;
         let (scores, predict) =
             measure(|| ensemble.probabilities(data.test.pixels.view(), context.progress));
+        let scores = Scores::of_probabilities(&scores?);
         let ids: Vec<&str> = networks.iter().map(|entry| entry.stage_id.as_str()).collect();
         let n_parameters: usize = ensemble.members().iter().map(|net| net.n_parameters()).sum();
         let details = json!({
@@ -87,11 +92,16 @@ impl Stage for EnsembleStage {
             model_bytes: ensemble.to_tensors().n_bytes() as u64,
             details: super::object(details),
             tested_on: test_digest(&data.test.labels),
-            predicted: argmax_rows(&scores?),
+            predicted: scores.first_largest(),
+            scores: Some(TestScores::new(scores, data.n_classes())),
         };
         let notes = json!({ "predict_seconds": predict.seconds });
         Ok(Output {
-            artifact: Artifact::Ensemble(FittedEnsemble { ensemble, model }),
+            artifact: Artifact::Ensemble(FittedEnsemble {
+                ensemble: Arc::new(ensemble),
+                input: data.input(),
+                model,
+            }),
             reusable: true,
             notes: super::object(notes),
         })

@@ -230,7 +230,7 @@ const AXIS_RANGE: f32 = 127.0;
 /// other features.
 fn axes_card(entry: &InputArtifact, shape: ImageShape) -> Option<AxesCard> {
     let Artifact::Features(table) = entry.artifact.as_ref() else { return None };
-    let Axes { mean, patterns, shares } = table.transformer.as_ref()?.axes()?;
+    let Axes { mean, patterns, shares } = table.chain.last_map()?.axes()?;
     if mean.len() != shape.n_pixels() || !table.description.starts_with("pixels") {
         return None;
     }

@@ -1,5 +1,7 @@
 //! `features`: the output of one layer of a trained network, for training and test images.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -9,6 +11,7 @@ use super::{
     Kind, Output, Stage, StageError, TableShape, measure, typed,
 };
 use crate::data::Features;
+use crate::model::{Chain, Link};
 
 /// The kind.
 pub static FEATURES: Kind = Kind {
@@ -69,7 +72,10 @@ impl Stage for FeaturesStage {
             test_labels: data.test.labels.clone(),
             description: format!("{} {}", trained.network.architecture().name(), self.layer),
             network: trained.network.to_tensors().digest(),
-            transformer: None,
+            chain: Chain::pixels(data.input()).then(Link::Layer {
+                network: Arc::clone(&trained.network),
+                layer: self.layer.clone(),
+            }),
         };
         let notes = json!({
             "extract_train_seconds": train_cost.seconds,

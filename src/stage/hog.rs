@@ -9,6 +9,7 @@ use super::{
 };
 use crate::data::Features;
 use crate::data::hog::{BlockNorm, Hog, Interpolation};
+use crate::model::{Chain, Link};
 
 /// The kind.
 pub static HOG: Kind = Kind {
@@ -129,7 +130,7 @@ impl Stage for HogStage {
             test_labels: data.test.labels.clone(),
             description: self.description(),
             network: String::new(),
-            transformer: None,
+            chain: Chain::pixels(data.input()).then(Link::Hog { hog, shape: data.train.shape }),
         };
         let notes = json!({
             "extract_train_seconds": train_cost.seconds,

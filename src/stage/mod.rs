@@ -50,7 +50,7 @@ use serde_json::{Map, Value};
 use artifact::test_digest;
 pub use artifact::{
     Artifact, ArtifactType, FeatureTable, FittedClassifier, FittedEnsemble, FittedModel, TableView,
-    TrainedNetwork,
+    TestScores, TrainedNetwork,
 };
 pub use augment::TRANSFORMS;
 pub use cnn::{CNN, training_recipe};
@@ -61,7 +61,7 @@ pub use search::{Distribution, MAX_CANDIDATES, searched_learner};
 
 pub use crate::data::TableShape;
 
-use crate::data::{DataError, Labels, Sources, TensorFileError};
+use crate::data::{DataError, Sources, TensorFileError};
 use crate::learn::{LearnError, Learner};
 use crate::metrics::MetricsError;
 use crate::nn::NnError;
@@ -362,18 +362,6 @@ fn object(value: Value) -> Map<String, Value> {
         Value::Object(members) => members,
         _ => Map::new(),
     }
-}
-
-/// Column of the largest value of each row; the first of equals.
-fn argmax_rows(scores: &ndarray::Array2<f32>) -> Labels {
-    scores
-        .rows()
-        .into_iter()
-        .map(|row| {
-            (1..row.len())
-                .fold(0, |best, column| if row[column] > row[best] { column } else { best })
-        })
-        .collect()
 }
 
 /// Cost of one call.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -9,11 +10,12 @@ use serde_json::{Map, Value, json};
 use super::classify::DATA;
 use super::{
     Accepts, Artifact, ArtifactType, Context, Field, FittedClassifier, FittedModel, Inputs, Kind,
-    Output, Stage, StageError, TableView, measure, object, test_digest, typed,
+    Output, Stage, StageError, TableView, TestScores, measure, object, test_digest, typed,
 };
 use crate::data::Features;
 use crate::learn::svm::{Svc, SvcError};
 use crate::learn::{Classifier, LearnError};
+use crate::model::Link;
 
 /// The kind.
 pub static SVM_FILE: Kind = Kind {
@@ -56,15 +58,16 @@ impl Stage for SvmFileStage {
             let error = SvcError::UnknownClass { path, found, n_classes };
             return Err(LearnError::from(error).into());
         }
-        let (predicted, predict) = measure(|| {
-            let test = match table.test.as_ref() {
-                Features::Bytes(pixels) => {
-                    Cow::Owned(Features::Floats(pixels.mapv(|v| f32::from(v) / 255.0)))
-                }
-                real => Cow::Borrowed(real),
-            };
-            Classifier::predict(&svc, &test, context.progress)
-        });
+        // LIBSVM's files stand for real values.
+        let (test, chain) = match table.test.as_ref() {
+            Features::Bytes(pixels) => {
+                let rows = pixels.mapv(|v| f32::from(v) / 255.0);
+                (Cow::Owned(Features::Floats(rows)), table.chain.then(Link::Unit))
+            }
+            real => (Cow::Borrowed(real), table.chain.clone()),
+        };
+        let (predicted, predict) = measure(|| Classifier::predict(&svc, &test, context.progress));
+        let scores = Classifier::scores(&svc, &test, context.progress)?;
         let model = FittedModel {
             family: table.family().to_owned(),
             input: table.description.to_owned(),
@@ -74,9 +77,14 @@ impl Stage for SvmFileStage {
             details: svc.details(),
             tested_on: test_digest(table.test_labels),
             predicted: predicted?,
+            scores: Some(TestScores::new(scores, n_classes)),
         };
         Ok(Output {
-            artifact: Artifact::Classifier(FittedClassifier { classifier: Box::new(svc), model }),
+            artifact: Artifact::Classifier(FittedClassifier {
+                chain,
+                classifier: Arc::new(svc),
+                model,
+            }),
             // The file may change.
             reusable: false,
             notes: object(json!({ "predict_seconds": predict.seconds })),

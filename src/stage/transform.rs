@@ -7,6 +7,7 @@ use super::{
     TableView, measure, object,
 };
 use crate::learn::{LearnError, Samples, Transformer};
+use crate::model::Link;
 use crate::progress::{Part, Progress};
 
 /// Fits a map with parameters that passed the check of its kind's fields.
@@ -54,7 +55,7 @@ impl Stage for Transform {
             test_labels: table.test_labels.clone(),
             description: format!("{}, {}", table.description, transformer.label()),
             network: table.network.to_owned(),
-            transformer: Some(transformer),
+            chain: table.chain.then(Link::Map(transformer)),
         };
         let notes = json!({
             "fit_seconds": fit.seconds,

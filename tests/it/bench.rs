@@ -248,8 +248,8 @@ fn a_damaged_bench_memory_is_no_trouble() {
     let project = Project::empty();
     project.write("small.toml", SMALL);
     project.run(&["plan", "./small.toml"]).ok();
-    project.write(".pipeline/v1/bench/svm.json", "[{\"kind\": 7}, ");
-    project.write(".pipeline/v1/keys/broken.json", "{}");
+    project.write(".pipeline/v2/bench/svm.json", "[{\"kind\": 7}, ");
+    project.write(".pipeline/v2/keys/broken.json", "{}");
     project.run(&["plan", "./small.toml"]).ok();
 }
 

@@ -12,7 +12,7 @@ const FAILED: i32 = 1;
 #[track_caller]
 fn nothing_written(project: &Project) {
     assert!(!project.path("reports").exists(), "reports/ was written");
-    let objects = project.path(".pipeline/v1/objects");
+    let objects = project.path(".pipeline/v2/objects");
     let n_objects = std::fs::read_dir(objects).map_or(0, |entries| entries.count());
     assert_eq!(n_objects, 0, "artifacts were written");
 }

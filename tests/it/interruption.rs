@@ -22,7 +22,7 @@ fn start(project: &Project) -> Child {
 fn wait_for_checkpoint(project: &Project) -> PathBuf {
     let deadline = Instant::now() + Duration::from_secs(120);
     loop {
-        let scratch = std::fs::read_dir(project.path(".pipeline/v1/scratch"));
+        let scratch = std::fs::read_dir(project.path(".pipeline/v2/scratch"));
         for entry in scratch.into_iter().flatten().flatten() {
             let path = entry.path().join("epoch.safetensors");
             if path.exists() {

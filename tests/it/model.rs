@@ -91,7 +91,7 @@ fn models_that_are_not_there_are_named() {
     let export = ["model", "export", "one", "--model", "svm", "absent/svm.model"];
     project.run(&export).fails(1, &["absent/svm.model"]);
     let digest = project.results("one")["stages"][1]["digest"].as_str().unwrap().to_owned();
-    std::fs::write(project.path(".pipeline/v1/objects").join(digest), "damaged").unwrap();
+    std::fs::write(project.path(".pipeline/v2/objects").join(digest), "damaged").unwrap();
     show(&["one", "--model", "svm"]).fails(1, &["`svm`", "digest", "run the pipeline again"]);
 }
 

@@ -231,7 +231,7 @@ fn a_damaged_artifact_is_a_warning_and_a_recomputation() {
     let project = Project::small();
     project.run(&["run", "./small.toml"]).ok();
     let first = project.results("small");
-    let object = project.path(".pipeline/v1/objects").join(&digests(&first)["evaluation"]);
+    let object = project.path(".pipeline/v2/objects").join(&digests(&first)["evaluation"]);
     let mut bytes = std::fs::read(&object).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use self::cells::Grid;
 use self::gradients::Votes;
@@ -32,7 +33,7 @@ use crate::progress::Progress;
 const N_IMAGES_PER_CHUNK: usize = 64;
 
 /// What is counted and how it is normalised.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hog {
     /// Sides of the cells, pixels; features of several sizes are concatenated in this order.
     pub cells: Vec<usize>,
@@ -49,7 +50,7 @@ pub struct Hog {
 }
 
 /// How the values `v` of a block are normalised; `e` is 1e-5.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BlockNorm {
     /// `v / (|v|_1 + e)`
     L1,
@@ -60,7 +61,7 @@ pub enum BlockNorm {
 }
 
 /// How a pixel's vote is spread over bins; a bin lies at the middle of what it counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Interpolation {
     /// All to the bin and the cell that the pixel is in (scikit-image).
     None,

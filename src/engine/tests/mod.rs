@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 use super::*;
 use crate::cache::Store;
 use crate::config::{Overrides, StageSpec};
-use crate::data::{Features, Labels, TensorFileError};
+use crate::data::{Features, ImageInput, ImageShape, Labels, TensorFileError};
+use crate::model::Chain;
 use crate::stage::{
     Accepts, Artifact, ArtifactType, Condition, Context, FeatureTable, Field, InputSpec, Inputs,
     Kind, Output, Stage, StageError,
@@ -44,7 +45,10 @@ fn output(rows: Array2<f32>) -> Output {
         test_labels: Labels::zeros(0),
         description: String::new(),
         network: String::new(),
-        transformer: None,
+        chain: Chain::pixels(ImageInput {
+            shape: ImageShape { height: 1, width: 1, channels: 1 },
+            class_names: Vec::new(),
+        }),
     };
     Output { artifact: Artifact::Features(table), reusable: true, notes: Map::new() }
 }

@@ -2,15 +2,18 @@
 
 mod fields;
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::architecture::ArchitectureParam;
 use super::{
     Artifact, ArtifactType, Context, FittedModel, InputSpec, Inputs, Kind, Output, Stage,
-    StageError, TrainedNetwork, argmax_rows, measure, test_digest, typed,
+    StageError, TestScores, TrainedNetwork, measure, test_digest, typed,
 };
 use crate::data::Transforms;
+use crate::learn::Scores;
 use crate::nn::{
     self, Architecture, Engine, Freeze, Initialisation, Keep, NnError, Optimizer, Precision,
     Schedule, TrainParams,
@@ -186,7 +189,7 @@ impl Stage for CnnStage {
         });
         let trained = trained?;
         let (scores, predict) = measure(|| trained.network.probabilities(data.test.pixels.view()));
-        let scores = scores?;
+        let scores = Scores::of_probabilities(&scores?);
         let n_parameters = trained.network.n_parameters();
         let details = json!({
             "architecture": architecture.name(),
@@ -203,7 +206,8 @@ impl Stage for CnnStage {
             model_bytes: trained.network.to_tensors().n_bytes() as u64,
             details: super::object(details),
             tested_on: test_digest(&data.test.labels),
-            predicted: argmax_rows(&scores),
+            predicted: scores.first_largest(),
+            scores: Some(TestScores::new(scores, data.n_classes())),
         };
         let epoch_seconds: Vec<f64> = trained.history.iter().map(|epoch| epoch.seconds).collect();
         let notes = json!({
@@ -217,7 +221,8 @@ impl Stage for CnnStage {
         history.iter_mut().for_each(|epoch| epoch.seconds = 0.0);
         Ok(Output {
             artifact: Artifact::Network(TrainedNetwork {
-                network: trained.network,
+                network: Arc::new(trained.network),
+                input: data.input(),
                 history,
                 best_epoch: trained.best_epoch,
                 model,

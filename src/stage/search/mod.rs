@@ -3,6 +3,8 @@
 
 mod space;
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -11,8 +13,8 @@ pub use space::{Distribution, MAX_CANDIDATES};
 use super::classify::DATA;
 use super::{
     Accepts, Artifact, ArtifactType, BuildLearner, Condition, Context, Field, FittedClassifier,
-    FittedModel, Inputs, Kind, LEARNERS, Output, Stage, StageError, TableView, measure, object,
-    test_digest, typed,
+    FittedModel, Inputs, Kind, LEARNERS, Output, Stage, StageError, TableView, TestScores, measure,
+    object, test_digest, typed,
 };
 use crate::learn::model_selection::{Candidate, FoldScore, Folds, SearchOutcome, Strategy, search};
 use crate::learn::{LearnError, Samples};
@@ -153,6 +155,7 @@ impl Stage for SearchStage {
         let (fitted, fit) = measure(|| best.learner.fit(samples, context.seed, &refitting));
         let classifier = fitted?;
         let (predicted, predict) = measure(|| classifier.predict(&table.test, &refitting.at_end()));
+        let scores = classifier.scores(&table.test, &refitting.at_end())?;
         self.warn(&found, &candidates, context);
         if let Some(warning) = classifier.warning() {
             context.progress.warn(&warning);
@@ -173,6 +176,7 @@ impl Stage for SearchStage {
             details,
             tested_on: test_digest(table.test_labels),
             predicted: predicted?,
+            scores: Some(TestScores::new(scores, table.n_classes())),
         };
         let notes = json!({
             "fit_seconds": fit.seconds,
@@ -181,7 +185,11 @@ impl Stage for SearchStage {
             "details": notes,
         });
         Ok(Output {
-            artifact: Artifact::Classifier(FittedClassifier { classifier, model }),
+            artifact: Artifact::Classifier(FittedClassifier {
+                chain: table.chain,
+                classifier: Arc::from(classifier),
+                model,
+            }),
             reusable: true,
             notes: object(notes),
         })

@@ -1,0 +1,138 @@
+//! The fitted models and the data of a finished run, from its results and the cache.
+
+use std::path::PathBuf;
+
+use super::outcome::UsageError;
+use crate::cache::{CacheError, Store};
+use crate::data::Dataset;
+use crate::model::Model;
+use crate::nearest::nearest;
+use crate::report::{self, ModelResult, Results};
+use crate::stage::{Artifact, ArtifactType, FittedModel, KINDS};
+
+/// Which run, and where its results of stages are.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RunArgs {
+    /// A run directory, NAME (its newest run) or NAME/RUN.
+    run: String,
+    /// Where runs are kept.
+    #[arg(long, value_name = "DIR", default_value = "reports")]
+    reports: PathBuf,
+    /// Where results of stages are kept.
+    #[arg(long, value_name = "DIR", env = "PIPELINE_CACHE", default_value = ".pipeline")]
+    cache: PathBuf,
+}
+
+/// A finished run whose artifacts can be read.
+pub struct FinishedRun {
+    /// What it found.
+    pub results: Results,
+    /// Its directory.
+    pub directory: PathBuf,
+    cache: PathBuf,
+    store: Store,
+}
+
+/// A fitted model of a run.
+pub struct Fitted {
+    /// Stage that made it.
+    pub id: String,
+    /// Title for people.
+    pub title: String,
+    /// What labels new images.
+    pub model: Model,
+    /// What it is and says of the test images.
+    pub facts: FittedModel,
+}
+
+impl RunArgs {
+    /// As typed.
+    pub fn name(&self) -> &str {
+        &self.run
+    }
+
+    /// Finds the run and its cache.
+    ///
+    /// # Errors   if either is not there
+    pub fn open(&self) -> anyhow::Result<FinishedRun> {
+        let directory = report::find_run(&self.reports, &self.run)?;
+        let results = report::read_results(&directory)?;
+        // Looking at a model makes no cache.
+        if !self.cache.is_dir() {
+            let (what, root) = (self.run.clone(), self.cache.clone());
+            let why = "there is no such directory".to_owned();
+            return Err(CacheError::Gone { what, root, why }.into());
+        }
+        let store = Store::open(&self.cache)?;
+        Ok(FinishedRun { results, directory, cache: self.cache.clone(), store })
+    }
+}
+
+impl FinishedRun {
+    /// The model that a stage made.
+    ///
+    /// # Errors   if the run has no such model, or its artifact is gone
+    pub fn model(&self, id: &str) -> anyhow::Result<Fitted> {
+        let models = || self.results.stages.iter().filter(|stage| is_model(&stage.kind));
+        if !models().any(|stage| stage.id == id) {
+            let ids: Vec<&str> = models().map(|stage| stage.id.as_str()).collect();
+            let hint = match nearest(id, ids.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("its models: {}", ids.join(", ")),
+            };
+            let message = format!("run `{}` has no model `{id}`", self.results.run);
+            return Err(UsageError::new(message, hint).into());
+        }
+        let artifact = self.artifact(id)?;
+        let model = artifact.predictor().ok_or_else(|| self.gone(id, "it is no model"))?;
+        let facts = artifact.model().clone();
+        let title = self.results.model(id).map_or(id, |model| model.title.as_str()).to_owned();
+        Ok(Fitted { id: id.to_owned(), title, model, facts })
+    }
+
+    /// The model named, or every evaluated model of the run.
+    ///
+    /// # Errors   as [`FinishedRun::model`]
+    pub fn models(&self, named: Option<&str>) -> anyhow::Result<Vec<Fitted>> {
+        match named {
+            Some(id) => Ok(vec![self.model(id)?]),
+            None => self.results.models.iter().map(|model| self.model(&model.id)).collect(),
+        }
+    }
+
+    /// The data that a model was evaluated on; of a model that was not, those of the first
+    /// evaluation.
+    ///
+    /// # Errors   if they are gone from the cache
+    pub fn dataset(&self, id: &str) -> anyhow::Result<Dataset> {
+        let of = |model: &ModelResult| self.results.evaluation_of(model);
+        let evaluation = self.results.model(id).and_then(of).or(self.results.evaluations.first());
+        let data = evaluation.map_or("", |evaluation| evaluation.data.as_str());
+        match self.artifact(data)? {
+            Artifact::Dataset(dataset) => Ok(dataset),
+            _ => Err(self.gone(data, "it is no data set")),
+        }
+    }
+
+    /// What a stage made.
+    ///
+    /// # Errors   if it is gone from the cache
+    pub fn artifact(&self, id: &str) -> anyhow::Result<Artifact> {
+        let stage = self.results.stages.iter().find(|stage| stage.id == id);
+        let stage = stage.ok_or_else(|| self.gone(id, "the run has no such stage"))?;
+        let kind = KINDS.iter().find(|kind| kind.name == stage.kind);
+        let kind = kind.ok_or_else(|| self.gone(id, "this program knows no such kind"))?;
+        let path = self.store.verified(&stage.digest).map_err(|why| self.gone(id, &why))?;
+        Artifact::read(kind.produces, &path).map_err(|error| self.gone(id, &error.to_string()))
+    }
+
+    fn gone(&self, what: &str, why: &str) -> anyhow::Error {
+        let (what, root, why) = (what.to_owned(), self.cache.clone(), why.to_owned());
+        CacheError::Gone { what, root, why }.into()
+    }
+}
+
+fn is_model(kind: &str) -> bool {
+    let types = [ArtifactType::Classifier, ArtifactType::Network, ArtifactType::Ensemble];
+    KINDS.iter().any(|known| known.name == kind && types.contains(&known.produces))
+}
