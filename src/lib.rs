@@ -9,6 +9,7 @@
 //! engine   bench     graph, plan, run, journal │ implementations side by side, what size costs
 //! config   cache     TOML -> checked and typed │ keys, store, locks
 //! stage              one file per stage kind; thin
+//! export             fitted models as files for other programs: ONNX, tensors, tables
 //! model              a fitted model from image to scores
 //! learn nn report    classical learners (linfa) │ networks (candle) │ tables, figures, HTML
 //! metrics            pure functions of labels and scores; significance tests
@@ -25,6 +26,7 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod engine;
+pub mod export;
 pub mod kernels;
 pub mod learn;
 pub mod meter;

@@ -4,6 +4,7 @@ mod assemble;
 mod bench;
 mod compare;
 mod data;
+mod export;
 mod fitted;
 mod list;
 mod machine;
@@ -47,6 +48,8 @@ enum Command {
     Bench(bench::Args),
     /// Show or export a fitted model of a run.
     Model(model::ModelArgs),
+    /// Write a fitted model as one directory: weights, ONNX, labels and a manifest.
+    Export(export::Args),
     /// Fetch, verify or show data sets.
     Data(data::DataArgs),
 }
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => compare::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Model(args) => model::run(args),
+        Command::Export(args) => export::run(args),
         Command::Data(args) => observer::Terminal::new(std::io::stderr().is_terminal())
             .and_then(|terminal| data::run(args, &terminal)),
     };

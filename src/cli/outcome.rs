@@ -8,6 +8,7 @@ use crate::cache::CacheError;
 use crate::config::ConfigError;
 use crate::data::DataError;
 use crate::engine::EngineError;
+use crate::export::ExportError;
 use crate::report::ReportError;
 
 /// The command line or a pipeline file is wrong.
@@ -68,6 +69,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         .or_else(|| error.downcast_ref::<BenchError>().and_then(BenchError::hint))
         .or_else(|| error.downcast_ref::<DataError>().and_then(DataError::hint))
         .or_else(|| error.downcast_ref::<ReportError>().and_then(ReportError::hint))
+        .or_else(|| error.downcast_ref::<ExportError>().and_then(ExportError::hint))
 }
 
 /// `pipeline list | head -1` closes our stdout early; that is no failure.

@@ -25,7 +25,9 @@ pub use results::{
     AxesCard, AxisImage, Comparison, DatasetCard, EvaluationRecord, GalleryImage, MatrixCell,
     ModelResult, NetworkCard, Results, RunOutput, SCHEMA, StageRecord, StageStatus,
 };
-pub use run_dir::{find_run, latest_run, latest_runs, read_results, write_bench, write_run};
+pub use run_dir::{
+    find_run, latest_run, latest_runs, read_results, write_bench, write_run, write_whole,
+};
 pub use search::{CandidateRecord, SearchRecord, SearchRound, SearchTimes};
 pub use seeds::{SeedComparison, SeedSummary, SplitSeed, compare_over_seeds, summarise};
 #[cfg(feature = "parquet")]

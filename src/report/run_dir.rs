@@ -135,7 +135,9 @@ pub fn read_results(run_dir: &Path) -> Result<Results, ReportError> {
 }
 
 /// Makes the directory `dir` with these files, which may be in directories of their own, or nothing.
-fn write_whole(dir: &Path, files: &[(&str, &[u8])]) -> Result<(), ReportError> {
+///
+/// # Errors   if `dir` exists, or the place is read-only or full
+pub fn write_whole(dir: &Path, files: &[(&str, &[u8])]) -> Result<(), ReportError> {
     let (parent, name) = split(dir)?;
     let failed = |path: &Path, source| ReportError::Write { path: path.to_owned(), source };
     if dir.symlink_metadata().is_ok() {

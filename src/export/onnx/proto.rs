@@ -121,7 +121,10 @@ pub mod reader {
 
     /// The first field of a number, as text.
     pub fn text(bytes: &[u8], number: u64) -> String {
-        all(bytes, number).first().map(|b| String::from_utf8_lossy(b).into_owned()).unwrap_or_default()
+        all(bytes, number)
+            .first()
+            .map(|b| String::from_utf8_lossy(b).into_owned())
+            .unwrap_or_default()
     }
 }
 
@@ -136,9 +139,10 @@ mod tests {
         let message = Message::new().int(1, 150).text(2, "testing");
         let expected = [0x08, 0x96, 0x01, 0x12, 0x07, 0x74, 0x65, 0x73, 0x74, 0x69, 0x6e, 0x67];
         assert_eq!(message.into_bytes(), expected);
-        assert_eq!(Message::new().ints(4, &[3, 270, 86942]).into_bytes()[1..], [
-            6, 0x03, 0x8e, 0x02, 0x9e, 0xa7, 0x05
-        ]);
+        assert_eq!(
+            Message::new().ints(4, &[3, 270, 86942]).into_bytes()[1..],
+            [6, 0x03, 0x8e, 0x02, 0x9e, 0xa7, 0x05]
+        );
         assert_eq!(Message::new().float(2, 1.0).into_bytes(), [0x15, 0, 0, 0x80, 0x3f]);
     }
 

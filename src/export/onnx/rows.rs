@@ -139,8 +139,11 @@ pub fn products(graph: &mut Graph, rows: &Rows, others: &Features) -> Products {
         let x = graph.cast(bytes, Element::Double);
         let squares = graph.op("Mul", &[&x, &x]);
         let own = graph.sum_rows(&squares);
-        let lengths: Vec<f64> =
-            others.rows().into_iter().map(|row| squared(&mut row.iter().map(|&v| v.into()))).collect();
+        let lengths: Vec<f64> = others
+            .rows()
+            .into_iter()
+            .map(|row| squared(&mut row.iter().map(|&v| v.into())))
+            .collect();
         let others = vector(graph, &lengths);
         return Products { products, own, others, unit: 1.0 / (255.0 * 255.0) };
     }

@@ -63,12 +63,7 @@ fn by_pair(dual_coef: &Array2<f64>, n_support: &[usize]) -> Array2<f64> {
 }
 
 /// Probabilities `float [n, n_classes]` of decisions `float [n, n_pairs]`.
-fn coupled(
-    graph: &mut Graph,
-    decisions: &Value,
-    sigmoids: &[Sigmoid],
-    n_classes: usize,
-) -> Value {
+fn coupled(graph: &mut Graph, decisions: &Value, sigmoids: &[Sigmoid], n_classes: usize) -> Value {
     // Each pair has one support vector that only it counts, in its first class: the kernel with it is the
     // decision of the pair.
     let n_pairs = sigmoids.len();

@@ -127,10 +127,12 @@ fn adaboost(stored: &mut Stored) -> Result<(Ensemble, Vec<usize>, After), Export
         for leaf in shares.rows() {
             match algorithm {
                 Algorithm::Samme => {
-                    let better = |best: usize, c: usize| if leaf[c] > leaf[best] { c } else { best };
+                    let better =
+                        |best: usize, c: usize| if leaf[c] > leaf[best] { c } else { best };
                     let label = (0..leaf.len()).fold(0, better);
                     let against = -member.weight / n_others;
-                    let vote = |&class: &usize| if class == label { member.weight } else { against };
+                    let vote =
+                        |&class: &usize| if class == label { member.weight } else { against };
                     votes.extend(classes.iter().map(vote));
                 }
                 Algorithm::SammeR => {
@@ -190,9 +192,8 @@ impl Ensemble {
                 leaf += 1;
             }
         }
-        let doubles = |values: Vec<f64>| {
-            Attribute::Tensor(Constant::doubles(&[values.len()], values))
-        };
+        let doubles =
+            |values: Vec<f64>| Attribute::Tensor(Constant::doubles(&[values.len()], values));
         vec![
             ("nodes_treeids", Attribute::Ints(tree_ids)),
             ("nodes_nodeids", Attribute::Ints(nodes)),
