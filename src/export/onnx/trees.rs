@@ -179,15 +179,16 @@ impl Ensemble {
                 thresholds.push(0.0);
                 lefts.push(0);
                 rights.push(0);
-                for class in 0..n_classes {
-                    let weight = self.leaves[[leaf, class]];
-                    // Zeros of many classes are left out; two classes are told from one by having both.
-                    if weight != 0.0 || n_classes <= 2 {
-                        leaf_trees.push(nth as i64);
-                        leaf_nodes.push(node as i64);
-                        leaf_classes.push(class as i64);
-                        weights.push(weight);
-                    }
+                // Zeros of many classes are left out, but no leaf may go without an entry, and two classes are
+                // told from one by having both.
+                let row = self.leaves.row(leaf);
+                let keeps = |class: usize| n_classes <= 2 || row[class] != 0.0;
+                let is_zero = !(0..n_classes).any(keeps);
+                for class in (0..n_classes).filter(|&class| keeps(class) || is_zero && class == 0) {
+                    leaf_trees.push(nth as i64);
+                    leaf_nodes.push(node as i64);
+                    leaf_classes.push(class as i64);
+                    weights.push(row[class]);
                 }
                 leaf += 1;
             }

@@ -1,1 +1,0 @@
-//! Structure of the graphs written.
