@@ -45,6 +45,7 @@ fn main() -> Result<(), Failed> {
         validation_idx: Vec::new(),
         test: read(dir, "t10k", n_images)?,
         synthetic: false,
+        steps: Vec::new(),
     };
     let batch_size = number("--batch", 512)?;
     let params = TrainParams { epochs: 1, batch_size, precision, ..TrainParams::default() };

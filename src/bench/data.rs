@@ -81,6 +81,7 @@ impl BenchData {
             validation_idx: Vec::new(),
             test: set(0),
             synthetic: self.card.synthetic,
+            steps: Vec::new(),
         }
     }
 

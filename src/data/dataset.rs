@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::{ImageInput, Labels};
+use super::{ImageInput, ImageStep, Labels};
 
 /// Size of one image; pixels are stored height, width, channel (channel fastest).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +69,8 @@ pub struct Dataset {
     pub test: ImageSet,
     /// True for generated images: every table and page made from them says so.
     pub synthetic: bool,
+    /// What the images went through since they were decoded; see [`super::ImageInput`].
+    pub steps: Vec<ImageStep>,
 }
 
 impl Dataset {
@@ -79,7 +81,11 @@ impl Dataset {
 
     /// How an image from anywhere becomes one of its rows.
     pub fn input(&self) -> ImageInput {
-        ImageInput { shape: self.train.shape, class_names: self.class_names.clone() }
+        ImageInput {
+            shape: self.train.shape,
+            class_names: self.class_names.clone(),
+            steps: self.steps.clone(),
+        }
     }
 
     /// Rows of `train` that are not held out, ascending.

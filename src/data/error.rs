@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::ImageFault;
+
 /// Why a data set could not be read, downloaded, split or drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -249,6 +251,9 @@ pub enum DataError {
         /// Height and width of the images.
         found: [usize; 2],
     },
+    /// Bytes that are no image, a damaged one, or one too large.
+    #[error(transparent)]
+    Image(#[from] ImageFault),
     /// A picture could not be written.
     #[error("cannot encode a PNG image: {reason}")]
     Png {
@@ -301,6 +306,7 @@ impl DataError {
             UnknownDataset { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
+            Image(ImageFault::TooLarge { .. }) => Some("make the image smaller".into()),
             ShiftTooLarge { .. } => Some("shift by fewer pixels".into()),
             TooManyCopies { .. } => {
                 Some("ask for fewer copies, or allow `flip`, a larger `shift` or `rotate`".into())

@@ -1,13 +1,16 @@
 //! Images and labels: the shared types, readers, registry, download, splits, generated data.
 
 mod augment;
+mod corruption;
 mod dataset;
+mod decode;
 pub mod download;
 mod error;
 mod features;
 pub mod garments;
 pub mod hog;
 pub mod idx;
+mod image_step;
 mod input;
 pub mod registry;
 mod rng;
@@ -20,9 +23,12 @@ mod subset;
 mod tensor_file;
 
 pub use augment::{Augment, Scratch, Transforms};
+pub use corruption::{Corruption, N_SEVERITIES};
 pub use dataset::{Dataset, ImageSet, ImageShape};
+pub use decode::{DecodeLimits, Decoded, ImageFault, decode_image, image_size};
 pub use error::DataError;
 pub use features::{Features, Labels};
+pub use image_step::ImageStep;
 pub use input::ImageInput;
 pub use registry::{DATASETS, Loaded, load};
 pub use rng::Rng;

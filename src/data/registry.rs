@@ -361,6 +361,7 @@ fn read_directory(name: &str, directory: &Path) -> Result<Dataset, DataError> {
         validation_idx: Vec::new(),
         test: image_set(test),
         synthetic: false,
+        steps: Vec::new(),
     })
 }
 

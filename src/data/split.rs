@@ -50,6 +50,7 @@ pub fn split_train(
         validation_idx,
         test: select(&data.train, &test_idx),
         synthetic: data.synthetic,
+        steps: data.steps.clone(),
     })
 }
 

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, CowArray, Ix1, Ix2};
 use serde::{Deserialize, Serialize};
 
-use super::{Dataset, ImageSet, ImageShape, TensorFile, TensorFileError};
+use super::{Dataset, ImageSet, ImageShape, ImageStep, TensorFile, TensorFileError};
 
 /// Everything of a data set that is not an array.
 #[derive(Serialize, Deserialize)]
@@ -13,6 +13,9 @@ struct Card {
     train_shape: ImageShape,
     test_shape: ImageShape,
     synthetic: bool,
+    /// Left out where there are none, so that digests of such data sets stay as they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<ImageStep>,
 }
 
 impl Dataset {
@@ -24,6 +27,7 @@ impl Dataset {
             train_shape: self.train.shape,
             test_shape: self.test.shape,
             synthetic: self.synthetic,
+            steps: self.steps.clone(),
         };
         let document = serde_json::to_value(card).unwrap_or_default();
         let mut file = TensorFile::new(document);
@@ -76,6 +80,7 @@ impl Dataset {
             validation_idx,
             test,
             synthetic: card.synthetic,
+            steps: card.steps,
         })
     }
 }
@@ -86,11 +91,12 @@ fn row_major(pixels: &Array2<u8>) -> CowArray<'_, u8, Ix2> {
 
 #[cfg(test)]
 mod tests {
-    use crate::data::{Dataset, TensorFile, TensorFileError, garments};
+    use crate::data::{Dataset, ImageStep, TensorFile, TensorFileError, garments};
 
     fn example() -> Dataset {
         let mut dataset = garments::generate(30, 10, 5);
         dataset.validation_idx = vec![1, 5, 29];
+        dataset.steps = vec![ImageStep::Invert, ImageStep::Fit(dataset.train.shape)];
         dataset
     }
 

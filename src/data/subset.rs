@@ -48,6 +48,7 @@ pub fn subset(dataset: &Dataset, n_samples: usize, seed: u64) -> Result<Dataset,
         train: select(&dataset.train, &rows),
         test: dataset.test.clone(),
         synthetic: dataset.synthetic,
+        steps: dataset.steps.clone(),
     })
 }
 

@@ -73,6 +73,7 @@ fn bars(n: usize) -> Dataset {
         validation_idx: (0..n).filter(|i| i % 5 == 0).collect(),
         test: set(60),
         synthetic: true,
+        steps: Vec::new(),
     }
 }
 

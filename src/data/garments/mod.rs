@@ -50,6 +50,7 @@ pub fn generate(n_train: usize, n_test: usize, seed: u64) -> Dataset {
         validation_idx: Vec::new(),
         test: draw_set(n_test, seed, "test"),
         synthetic: true,
+        steps: Vec::new(),
     }
 }
 

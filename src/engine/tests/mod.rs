@@ -48,6 +48,7 @@ fn output(rows: Array2<f32>) -> Output {
         chain: Chain::pixels(ImageInput {
             shape: ImageShape { height: 1, width: 1, channels: 1 },
             class_names: Vec::new(),
+            steps: Vec::new(),
         }),
     };
     Output { artifact: Artifact::Features(table), reusable: true, notes: Map::new() }

@@ -37,7 +37,7 @@ fn images(n: usize) -> (Array2<u8>, Labels) {
 
 fn input() -> ImageInput {
     let class_names = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
-    ImageInput { shape: SHAPE, class_names }
+    ImageInput { shape: SHAPE, class_names, steps: Vec::new() }
 }
 
 /// Asserts that the written file says of images what the model says; returns its operators in order.
@@ -215,6 +215,7 @@ fn network(layers: &str, shape: ImageShape) -> Network {
         test: set,
         validation_idx: Vec::new(),
         synthetic: true,
+        steps: Vec::new(),
     };
     let params = TrainParams { epochs: 2, batch_size: 30, ..TrainParams::default() };
     let architecture = Architecture::parse("all", layers).unwrap();
