@@ -5,7 +5,8 @@
     python check_onnx.py --data /path/to/fashion-mnist DIR…
 
 `DIR.npy` beside each directory holds what the program says of the test images; images are read from the
-IDX files. Needs numpy, onnx and onnxruntime (tested with 1.31.1). Ends with 1 if a label differs, or a
+IDX files. Printed are the labels that differ, the largest difference of a score, and the images with one
+beyond `--tol`. Needs numpy, onnx and onnxruntime (tested with 1.31.1). Ends with 1 if a label differs, or a
 score by more than `--tol`.
 """
 
@@ -43,7 +44,7 @@ def main():
     args = parser.parse_args()
     images = None if args.images else test_images(args.data)
     failed = False
-    print(f"{'model':28} {'operators':>9} {'MiB':>7} {'images':>6} {'labels':>7} {'max |score|':>11} {'s':>6}")
+    print(f"{'model':28} {'operators':>9} {'MiB':>7} {'images':>6} {'labels':>7} {'max |score|':>11} {'beyond':>6} {'s':>6}")
     for directory in args.dirs:
         path = directory / "model.onnx"
         manifest = json.loads((directory / "manifest.json").read_text())
@@ -71,10 +72,11 @@ def main():
             differences = numpy.abs(scores.astype("f8") - expected["scores"])
         differences[scores == expected["scores"]] = 0.0  # both minus infinity
         largest = float(differences.max())
+        n_beyond = int((~(differences.max(axis=1) <= args.tol)).sum())
         failed |= n_other > 0 or not largest <= args.tol
         print(
             f"{manifest['model']['id']:28} {sum(manifest['onnx']['operators'].values()):9}"
-            f" {path.stat().st_size / 2**20:7.1f} {len(labels):6} {n_other:7} {largest:11.2e} {seconds:6.1f}",
+            f" {path.stat().st_size / 2**20:7.1f} {len(labels):6} {n_other:7} {largest:11.2e} {n_beyond:6} {seconds:6.1f}",
             flush=True,
         )
     print("a label or score differs" if failed else f"all labels equal, all scores within {args.tol}")

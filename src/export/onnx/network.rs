@@ -31,6 +31,8 @@ pub fn network(
     layer: Option<&str>,
 ) -> Result<Value, ExportError> {
     let view = network.view(layer)?;
+    // What reads features may turn on their last bits: a vote of two classes, the cut of a tree.
+    let dense = if layer.is_some() { Element::Double } else { Element::Float };
     let mut values = vec![scaled(graph, images, &view)];
     for step in &view.steps {
         let input = values[step.input].clone();
@@ -38,7 +40,7 @@ pub fn network(
             OperationView::Add { other } => Some(values[other].clone()),
             _ => None,
         };
-        values.push(one_step(graph, input, step.operation, other));
+        values.push(one_step(graph, input, step.operation, other, dense));
     }
     let last = values.swap_remove(view.steps.len());
     Ok(flat(graph, last))
@@ -76,6 +78,7 @@ fn one_step(
     input: Flow,
     operation: OperationView<'_>,
     other: Option<Flow>,
+    dense: Element,
 ) -> Flow {
     match operation {
         OperationView::Conv { kernel, bias, side, channels: (n_in, n_out), stride, padding } => {
@@ -102,11 +105,15 @@ fn one_step(
         OperationView::Dense { weights, bias, sizes } => {
             let x = flat(graph, input);
             let weights = Constant::floats(&[sizes.0, sizes.1], weights.iter().copied());
-            let weights = graph.constant(weights);
-            let bias = bias.map(|bias| vector(graph, bias));
-            let mut inputs = vec![&x, &weights];
-            inputs.extend(&bias);
-            Flow { value: graph.op("Gemm", &inputs), kind: Kind::Vector }
+            let mut inputs = vec![x, graph.constant(weights)];
+            inputs.extend(bias.map(|bias| vector(graph, bias)));
+            if dense == Element::Double {
+                inputs = inputs.iter().map(|input| graph.cast(input, Element::Double)).collect();
+            }
+            let value = graph.op("Gemm", &inputs.iter().collect::<Vec<_>>());
+            let value =
+                if dense == Element::Double { graph.cast(&value, Element::Float) } else { value };
+            Flow { value, kind: Kind::Vector }
         }
         OperationView::BatchNorm { scale, shift, mean, variance, eps } => {
             // After `flatten` every value is a channel of its own.

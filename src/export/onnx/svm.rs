@@ -1,10 +1,12 @@
 //! Support vector classifiers with kernels.
 //!
-//! Kernel values, decisions of pairs and votes are built of plain operators in double precision, as exact
-//! as our own. `SVMClassifier` computes its kernel in single precision one pair of rows at a time: of
-//! 450,000 pairwise decisions over 10,000 images a few then have another sign, and the votes differ. It is
-//! what couples probabilities, which no plain operators can iterate to: with a linear kernel over the
-//! decisions, each of which is a "support vector" of its own.
+//! Kernel values, decisions of pairs and votes are built of plain operators in double precision.
+//! `SVMClassifier`, given the same rows, computes its kernel one pair of rows at a time in single
+//! precision: over the 10,000 test images of Fashion-MNIST its labels were the same and its scores no
+//! closer, in 4 times the time of all else together for 128 features and 25 times for 3,136 (onnxruntime
+//! 1.31.1, two cores). Nor does it tell decisions and votes apart where ties are broken. It is what couples
+//! probabilities, which no plain operators can iterate to: with a linear kernel over the decisions, each of
+//! which is a "support vector" of its own.
 
 use super::graph::{Attribute, Element, Graph, Value};
 use super::rows::{Resolved, Rows, Stored, Verdict, kernel_values, matrix, pair_votes, vector};
