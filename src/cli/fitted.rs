@@ -51,6 +51,17 @@ impl RunArgs {
         &self.run
     }
 
+    /// The model named, or every evaluated model of the run.
+    ///
+    /// # Errors   as [`RunArgs::open`] and [`FinishedRun::model`]
+    pub fn models(&self, named: Option<&str>) -> anyhow::Result<Vec<Fitted>> {
+        let run = self.open()?;
+        match named {
+            Some(id) => Ok(vec![run.model(id)?]),
+            None => run.results.models.iter().map(|model| run.model(&model.id)).collect(),
+        }
+    }
+
     /// Finds the run and its cache.
     ///
     /// # Errors   if either is not there
@@ -88,16 +99,6 @@ impl FinishedRun {
         let facts = artifact.model().clone();
         let title = self.results.model(id).map_or(id, |model| model.title.as_str()).to_owned();
         Ok(Fitted { id: id.to_owned(), title, model, facts })
-    }
-
-    /// The model named, or every evaluated model of the run.
-    ///
-    /// # Errors   as [`FinishedRun::model`]
-    pub fn models(&self, named: Option<&str>) -> anyhow::Result<Vec<Fitted>> {
-        match named {
-            Some(id) => Ok(vec![self.model(id)?]),
-            None => self.results.models.iter().map(|model| self.model(&model.id)).collect(),
-        }
     }
 
     /// The data that a model was evaluated on; of a model that was not, those of the first

@@ -12,6 +12,7 @@ mod model;
 mod observer;
 mod outcome;
 mod plan;
+mod predict;
 mod run;
 mod run_place;
 mod target;
@@ -46,6 +47,8 @@ enum Command {
     Compare(compare::Args),
     /// Time implementations of a learner side by side, and foretell larger sizes.
     Bench(bench::Args),
+    /// Label images with the models of a finished run.
+    Predict(predict::Args),
     /// Show or export a fitted model of a run.
     Model(model::ModelArgs),
     /// Write a fitted model as one directory: weights, ONNX, labels and a manifest.
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::List(args) => list::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Predict(args) => predict::run(args),
         Command::Model(args) => model::run(args),
         Command::Export(args) => export::run(args),
         Command::Data(args) => observer::Terminal::new(std::io::stderr().is_terminal())

@@ -9,6 +9,7 @@ use crate::config::ConfigError;
 use crate::data::DataError;
 use crate::engine::EngineError;
 use crate::export::ExportError;
+use crate::model::ModelError;
 use crate::report::ReportError;
 
 /// The command line or a pipeline file is wrong.
@@ -70,6 +71,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         .or_else(|| error.downcast_ref::<DataError>().and_then(DataError::hint))
         .or_else(|| error.downcast_ref::<ReportError>().and_then(ReportError::hint))
         .or_else(|| error.downcast_ref::<ExportError>().and_then(ExportError::hint))
+        .or_else(|| error.downcast_ref::<ModelError>().and_then(ModelError::hint))
 }
 
 /// `pipeline list | head -1` closes our stdout early; that is no failure.

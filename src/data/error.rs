@@ -254,6 +254,12 @@ pub enum DataError {
     /// Bytes that are no image, a damaged one, or one too large.
     #[error(transparent)]
     Image(#[from] ImageFault),
+    /// No file below a directory is named as an image.
+    #[error("no PNG or JPEG image below `{}`", .path.display())]
+    NoImages {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A picture could not be written.
     #[error("cannot encode a PNG image: {reason}")]
     Png {
@@ -306,6 +312,7 @@ impl DataError {
             UnknownDataset { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
+            NoImages { .. } => Some("name its files, or a directory of .png or .jpg files".into()),
             Image(ImageFault::TooLarge { .. }) => Some("make the image smaller".into()),
             ShiftTooLarge { .. } => Some("shift by fewer pixels".into()),
             TooManyCopies { .. } => {

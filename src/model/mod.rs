@@ -4,10 +4,12 @@
 //! the features mean. Both are what the stages of a pipeline fitted, in the same order, so that a new
 //! image goes the way of the training images.
 
+mod answer;
 mod chain;
 mod error;
 mod head;
 
+pub use answer::{Adjust, Answer};
 pub use chain::{Chain, Link};
 pub use error::ModelError;
 pub use head::{Head, Model};

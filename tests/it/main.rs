@@ -11,6 +11,7 @@ mod images;
 mod interruption;
 mod libsvm;
 mod model;
+mod predict;
 mod project;
 mod real_data;
 mod robustness;
