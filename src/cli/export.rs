@@ -85,12 +85,17 @@ fn package(
 ) -> anyhow::Result<()> {
     let results = &finished.results;
     let evaluated = results.model(&fitted.id);
+    let known = fitted.facts.clone();
     let facts = Facts {
         pipeline: results.pipeline.clone(),
         run: results.run.clone(),
         id: fitted.id.clone(),
         title: fitted.title.clone(),
-        family: fitted.facts.family.clone(),
+        family: known.family,
+        input: known.input,
+        n_features: known.n_features,
+        model_bytes: known.model_bytes,
+        details: known.details,
         dataset: results.dataset.name.clone(),
         accuracy: evaluated.map(|model| model.accuracy),
         accuracy_ci95: evaluated.map(|model| model.accuracy_ci95),

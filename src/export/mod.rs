@@ -10,5 +10,5 @@ mod package;
 mod table;
 
 pub use error::ExportError;
-pub use package::{Facts, Manifest, Package, read};
+pub use package::{Facts, Manifest, Package, PackedFile, is_package, read};
 pub use table::{Predictions, Table, TableFormat};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{ExportError, onnx};
 use crate::data::{ImageInput, TensorFile, TensorFileError};
@@ -31,6 +31,14 @@ pub struct Facts {
     pub title: String,
     /// `neural`, `classical` or `hybrid`.
     pub family: String,
+    /// What it reads, such as `pixels`.
+    pub input: String,
+    /// Number of input features.
+    pub n_features: usize,
+    /// Bytes of the stored model.
+    pub model_bytes: u64,
+    /// What only this kind of model has.
+    pub details: Map<String, Value>,
     /// Data set that it was evaluated on.
     pub dataset: String,
     /// Share of test images labelled right; none if it was not evaluated.
@@ -141,6 +149,11 @@ fn describe(model: &Model, written: &onnx::OnnxFile) -> Value {
         ],
         "operators": written.operators,
     })
+}
+
+/// Whether a directory is one that was exported.
+pub fn is_package(dir: &Path) -> bool {
+    dir.join(MANIFEST).is_file()
 }
 
 /// Reads a package; the sum of the model's file is checked, the other files are not looked at.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hybrid_pipeline::data::garments;
+use hybrid_pipeline::data::{garments, png_bytes};
 use hybrid_pipeline::export;
 use hybrid_pipeline::progress::Silent;
 use serde_json::Value;
@@ -107,6 +107,16 @@ fn a_package_says_what_it_is_and_predicts_what_the_run_predicted() {
     let images = garments::generate(2_000, 500, garments::SEED).test;
     let predicted = read.predict(images.pixels.view(), &Silent).unwrap();
     assert_eq!(predicted.to_vec(), labels);
+
+    // So does the command that labels files.
+    project.write("shoe.png", png_bytes(&images.pixels.row(0).to_vec(), images.shape).unwrap());
+    let answer = |run: &str| {
+        let args = ["predict", run, "shoe.png", "--format", "jsonl", "--model", "logistic"];
+        project.run(&args).ok().stdout()
+    };
+    assert_eq!(answer("./logistic"), answer("tiny"));
+    let args = ["predict", "./logistic", "shoe.png", "--model", "on_hog"];
+    project.run(&args).fails(2, &["holds no model `on_hog`", "its model is `logistic`"]);
 }
 
 #[test]
