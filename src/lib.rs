@@ -11,6 +11,7 @@
 //! stage              one file per stage kind; thin
 //! serve              a web server for the models of a run
 //! explain            what speaks for a decision, as plain pictures
+//! export             fitted models as files for other programs: ONNX, tensors, tables
 //! model              a fitted model from image to scores
 //! learn nn report    classical learners (linfa) │ networks (candle) │ tables, figures, HTML
 //! metrics            pure functions of labels and scores; significance tests
@@ -28,6 +29,7 @@ pub mod config;
 pub mod data;
 pub mod engine;
 pub mod explain;
+pub mod export;
 pub mod kernels;
 pub mod learn;
 pub mod meter;

@@ -96,7 +96,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         exhibits: explanation.exhibits,
     };
     let (files, names) = report::explanation_files(&explained)?;
-    report::write_files(&out, &files)?;
+    report::write_whole(&out, &files)?;
     let page = out.join("index.html");
     let mut stdout = stdout().lock();
     if args.json {

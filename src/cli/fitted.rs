@@ -10,8 +10,9 @@ use rayon::prelude::*;
 use super::outcome::UsageError;
 use crate::cache::{CacheError, Cost, InputProvenance, Lookup, Provenance, Store};
 use crate::data::{
-    DataError, Dataset, DecodeLimits, ImageInput, TensorFile, image_files, read_image,
+    DataError, Dataset, DecodeLimits, ImageInput, Labels, TensorFile, image_files, read_image,
 };
+use crate::export::{self, Manifest};
 use crate::model::{Chain, Model, SimilarIndex, compared_by};
 use crate::nearest::nearest;
 use crate::progress::Progress;
@@ -21,7 +22,7 @@ use crate::stage::{Artifact, ArtifactType, FittedModel, KINDS};
 /// Which run, and where its results of stages are.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RunArgs {
-    /// A run directory, NAME (its newest run) or NAME/RUN.
+    /// A run directory, NAME (its newest run) or NAME/RUN; to label images, also an exported model.
     run: String,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
@@ -59,15 +60,43 @@ impl RunArgs {
         &self.run
     }
 
-    /// The model named, or every evaluated model of the run.
+    /// Whether it names an exported model, which has no data with it.
+    pub fn is_exported(&self) -> bool {
+        export::is_package(Path::new(&self.run))
+    }
+
+    /// The model named, or every evaluated model of the run; the one model of an exported directory.
     ///
-    /// # Errors   as [`RunArgs::open`] and [`FinishedRun::model`]
+    /// # Errors   as [`RunArgs::open`] and [`FinishedRun::model`], or an exported model that is damaged
     pub fn models(&self, named: Option<&str>) -> anyhow::Result<Vec<Fitted>> {
+        if self.is_exported() {
+            return Ok(vec![self.exported(named)?]);
+        }
         let run = self.open()?;
         match named {
             Some(id) => Ok(vec![run.model(id)?]),
             None => run.results.models.iter().map(|model| run.model(&model.id)).collect(),
         }
+    }
+
+    fn exported(&self, named: Option<&str>) -> anyhow::Result<Fitted> {
+        let (Manifest { model: known, .. }, model) = export::read(Path::new(&self.run))?;
+        if let Some(named) = named.filter(|named| *named != known.id) {
+            let message = format!("`{}` holds no model `{named}`", self.run);
+            return Err(UsageError::new(message, format!("its model is `{}`", known.id)).into());
+        }
+        let facts = FittedModel {
+            family: known.family,
+            input: known.input,
+            n_features: known.n_features,
+            network: String::new(),
+            model_bytes: known.model_bytes,
+            details: known.details,
+            tested_on: String::new(),
+            predicted: Labels::zeros(0),
+            scores: None,
+        };
+        Ok(Fitted { id: known.id, title: known.title, model, facts })
     }
 
     /// Finds the run and its cache.

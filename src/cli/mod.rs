@@ -5,6 +5,7 @@ mod bench;
 mod compare;
 mod data;
 mod explain;
+mod export;
 mod fitted;
 mod list;
 mod machine;
@@ -59,6 +60,8 @@ enum Command {
     Model(model::ModelArgs),
     /// Show what speaks for a model's decision on an image: pictures and a page.
     Explain(explain::Args),
+    /// Write a fitted model as one directory: weights, ONNX, labels and a manifest.
+    Export(export::Args),
     /// Fetch, verify or show data sets.
     Data(data::DataArgs),
 }
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Model(args) => model::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Export(args) => export::run(args),
         Command::Data(args) => observer::Terminal::new(std::io::stderr().is_terminal())
             .and_then(|terminal| data::run(args, &terminal)),
     };

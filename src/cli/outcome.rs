@@ -9,6 +9,7 @@ use crate::config::ConfigError;
 use crate::data::DataError;
 use crate::engine::EngineError;
 use crate::explain::ExplainError;
+use crate::export::ExportError;
 use crate::model::ModelError;
 use crate::report::ReportError;
 use crate::serve::ServeError;
@@ -73,6 +74,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         .or_else(|| error.downcast_ref::<DataError>().and_then(DataError::hint))
         .or_else(|| error.downcast_ref::<ExplainError>().and_then(ExplainError::hint))
         .or_else(|| error.downcast_ref::<ReportError>().and_then(ReportError::hint))
+        .or_else(|| error.downcast_ref::<ExportError>().and_then(ExportError::hint))
         .or_else(|| error.downcast_ref::<ModelError>().and_then(ModelError::hint))
         .or_else(|| error.downcast_ref::<ServeError>().and_then(ServeError::hint))
 }

@@ -51,7 +51,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let message = format!("run `{}` has no models", args.run.name());
         return Err(UsageError::new(message, None).into());
     };
-    let similar = match args.no_similar {
+    let similar = match args.no_similar || args.run.is_exported() {
         true => None,
         false => Some(args.run.open()?.similar(Some(&first.id), None, &Silent)?),
     };

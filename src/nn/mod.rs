@@ -31,6 +31,7 @@ mod schedule;
 mod tape;
 mod train;
 mod transfer;
+mod view;
 
 pub use architecture::Architecture;
 pub use ensemble::{Average, Ensemble};
@@ -41,6 +42,7 @@ pub use params::{
     Engine, Freeze, Initialisation, Keep, Optimizer, Precision, Schedule, TrainParams,
 };
 pub use train::{Trained, fine_tune, train};
+pub use view::{NetworkView, OperationView, StepView};
 
 #[cfg(test)]
 mod test_fixture;

@@ -83,6 +83,11 @@ impl Network {
         trained.map(|parameter| parameter.n_values()).sum()
     }
 
+    /// What its convolutions multiply.
+    pub fn precision(&self) -> Precision {
+        self.plan.precision
+    }
+
     /// Parameters and their values.
     pub(super) fn parameters(&self) -> impl Iterator<Item = (&Parameter, &[f32])> {
         self.plan.parameters.iter().zip(self.weights.iter().map(Vec::as_slice))

@@ -35,7 +35,7 @@ pub use robustness::{
     CorruptionCard, CorruptionRow, ModelRobustness, RobustnessCard, RobustnessRecord,
 };
 pub use run_dir::{
-    find_run, latest_run, latest_runs, read_results, write_bench, write_files, write_run,
+    find_run, latest_run, latest_runs, read_results, write_bench, write_run, write_whole,
 };
 pub use search::{CandidateRecord, SearchRecord, SearchRound, SearchTimes};
 pub use seeds::{SeedComparison, SeedSummary, SplitSeed, compare_over_seeds, summarise};

@@ -6,6 +6,7 @@ mod bench;
 mod data_download;
 mod data_files;
 mod errors;
+mod export;
 mod images;
 mod interruption;
 mod libsvm;
