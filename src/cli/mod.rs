@@ -14,6 +14,7 @@ mod observer;
 mod outcome;
 mod plan;
 mod predict;
+mod report;
 mod run;
 mod run_place;
 mod serve;
@@ -48,6 +49,8 @@ enum Command {
     List(list::Args),
     /// Compare the models of finished runs in one table.
     Compare(compare::Args),
+    /// Write the page of a run again, or one page of several runs.
+    Report(report::Args),
     /// Time implementations of a learner side by side, and foretell larger sizes.
     Bench(bench::Args),
     /// Label images with the models of a finished run.
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(args),
         Command::List(args) => list::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Report(args) => report::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Similar(args) => similar::run(args),

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{RobustnessCard, RobustnessRecord, SeedComparison, SeedSummary};
+use super::{
+    Disagreements, RobustnessCard, RobustnessRecord, ScatterCard, ScoreFigures, SeedComparison,
+    SeedSummary,
+};
 use crate::data::ImageShape;
 use crate::metrics::{ClassMetrics, EpochRecord, LayerRow};
 
@@ -79,6 +82,9 @@ pub struct EvaluationRecord {
     pub data: String,
     /// The data.
     pub dataset: DatasetCard,
+    /// Fingerprint of the true labels of the test images; empty if the file is older than that.
+    #[serde(default)]
+    pub tested_on: String,
 }
 
 /// Whether a stage ran.
@@ -108,6 +114,12 @@ pub struct StageRecord {
     pub peak_rss_bytes: Option<u64>,
     /// Digest of the artifact (BLAKE3, hex).
     pub digest: String,
+    /// Stages that it reads, by name.
+    #[serde(default)]
+    pub inputs: Vec<String>,
+    /// Its parameters, defaults written out.
+    #[serde(default)]
+    pub params: Map<String, Value>,
 }
 
 /// One model: accuracy and cost on the test images.
@@ -158,6 +170,22 @@ pub struct ModelResult {
     pub per_class: Vec<ClassMetrics>,
     /// `confusion[true][predicted]`, counts.
     pub confusion: Vec<Vec<u64>>,
+    /// Area under the ROC of each class against the rest, mean over classes; absent of a model
+    /// without scores, as the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auc_macro: Option<f64>,
+    /// Average precision of each class against the rest, mean over classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_precision_macro: Option<f64>,
+    /// Expected calibration error over 15 bins; absent of a model without probabilities, as the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ece: Option<f64>,
+    /// Brier score, summed over classes, `0..=2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brier: Option<f64>,
+    /// Mean negative logarithm of the probability of the true class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_loss: Option<f64>,
     /// Wall time of the fit, seconds.
     pub fit_seconds: f64,
     /// CPU time of the fit over all threads, seconds.
@@ -348,6 +376,12 @@ pub struct RunOutput {
     pub robustness: Vec<RobustnessCard>,
     /// Per model id: misclassified test images.
     pub misclassified: Vec<(String, Vec<GalleryImage>)>,
+    /// Per model id: what its scores are worth.
+    pub scores: Vec<(String, ScoreFigures)>,
+    /// Per evaluation: images on which its models disagree.
+    pub disagreements: Vec<(String, Disagreements)>,
+    /// Test images in the planes of reductions.
+    pub scatters: Vec<ScatterCard>,
     /// The resolved pipeline with provenance, the text of `run.toml`.
     pub run_toml: String,
 }

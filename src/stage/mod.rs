@@ -12,6 +12,7 @@ mod classify;
 mod cnn;
 mod dataset;
 mod decision_tree;
+mod disagreements;
 mod discriminant;
 mod ensemble;
 mod evaluate;
