@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ImageFault;
+use super::import::ImportError;
 
 /// Why a data set could not be read, downloaded, split or drawn.
 #[derive(Debug, thiserror::Error)]
@@ -254,6 +255,15 @@ pub enum DataError {
     /// Bytes that are no image, a damaged one, or one too large.
     #[error(transparent)]
     Image(#[from] ImageFault),
+    /// A folder, table or archive is no data set that can be used.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// What `--data` names is not there.
+    #[error("`{}` does not exist", .path.display())]
+    MissingData {
+        /// File or directory asked for.
+        path: PathBuf,
+    },
     /// A picture could not be written.
     #[error("cannot encode a PNG image: {reason}")]
     Png {
@@ -306,6 +316,7 @@ impl DataError {
             UnknownDataset { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
+            Import(error) => error.hint(),
             Image(ImageFault::TooLarge { .. }) => Some("make the image smaller".into()),
             ShiftTooLarge { .. } => Some("shift by fewer pixels".into()),
             TooManyCopies { .. } => {

@@ -10,6 +10,7 @@ pub mod garments;
 pub mod hog;
 pub mod idx;
 mod image_step;
+pub mod import;
 mod input;
 pub mod registry;
 mod rng;

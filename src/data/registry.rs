@@ -158,6 +158,16 @@ pub fn load(
     }
 }
 
+/// Whether a directory holds any of the four IDX files.
+pub(super) fn holds_idx(directory: &Path) -> bool {
+    FILE_NAMES.iter().any(|file| present(directory, file).is_some())
+}
+
+/// The four IDX files of a directory, whatever data set they are.
+pub(super) fn read_idx(directory: &Path) -> Result<Dataset, DataError> {
+    read_directory("idx", directory)
+}
+
 /// The directory that `--data` or `PIPELINE_DATA` names, if it holds any file of the data set.
 fn find_local(
     name: &str,
@@ -185,9 +195,7 @@ fn find_local(
 
 /// `place/name` or `place`, whichever holds at least one of the files.
 fn holding(place: &Path, name: &str) -> Option<PathBuf> {
-    [place.join(name), place.to_owned()]
-        .into_iter()
-        .find(|directory| FILE_NAMES.iter().any(|file| present(directory, file).is_some()))
+    [place.join(name), place.to_owned()].into_iter().find(|directory| holds_idx(directory))
 }
 
 /// The file, plain or gzipped.
