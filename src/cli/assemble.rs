@@ -8,7 +8,7 @@ use crate::config::Pipeline;
 use crate::engine::{StageJournal, Status};
 use crate::report::{
     AxesCard, Comparison, EvaluationRecord, MatrixCell, ModelResult, NetworkCard, Results,
-    RunOutput, SCHEMA, StageRecord, StageStatus, compare_over_seeds, summarise,
+    RobustnessCard, RunOutput, SCHEMA, StageRecord, StageStatus, compare_over_seeds, summarise,
 };
 use crate::stage::{ArtifactType, EvaluatedModel, EvaluatedNetwork, Evaluation};
 
@@ -27,7 +27,11 @@ pub struct RunFacts<'a> {
 ///
 /// A model that several evaluate is shown once, as the first has it: they all judge it by the same
 /// images.
-pub fn assemble(facts: RunFacts, evaluations: &[(&str, &Evaluation)]) -> RunOutput {
+pub fn assemble(
+    facts: RunFacts,
+    evaluations: &[(&str, &Evaluation)],
+    robustness: Vec<RobustnessCard>,
+) -> RunOutput {
     let pipeline = facts.pipeline;
     let costs = Costs {
         pipeline,
@@ -94,6 +98,7 @@ pub fn assemble(facts: RunFacts, evaluations: &[(&str, &Evaluation)]) -> RunOutp
         seeds,
         summaries,
         seed_comparisons,
+        robustness: robustness.iter().map(|card| card.record.clone()).collect(),
     };
     RunOutput {
         results,
@@ -102,6 +107,7 @@ pub fn assemble(facts: RunFacts, evaluations: &[(&str, &Evaluation)]) -> RunOutp
         networks,
         samples: first.samples.clone(),
         axes,
+        robustness,
         misclassified,
         run_toml: facts.run_toml,
     }

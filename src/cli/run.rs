@@ -32,22 +32,29 @@ pub struct Args {
 /// Runs the pipeline, writes the run directory, prints the table.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let job = args.target.resolve()?;
-    let evaluations = evaluation_stages(&job)?;
+    check_evaluates(&job)?;
     let directory = args.out.join(&job.pipeline.name);
     check_writable(&directory)?;
     let started = jiff::Timestamp::now();
     let observer = Terminal::new(args.target.draws_progress())?.expecting(expected(&job)?);
     let options = RunOptions { sources: job.sources.clone(), force: job.force.clone() };
     let mut outcome = engine::run(&job.pipeline, &job.store, &options, &observer)?;
-    let artifacts: Vec<(&str, Arc<Artifact>)> = evaluations
-        .iter()
-        .map(|id| Ok((id.as_str(), outcome.artifact(id)?)))
-        .collect::<anyhow::Result<_>>()?;
+    let mut artifacts: Vec<(&str, Arc<Artifact>)> = Vec::new();
+    for stage in &job.pipeline.stages {
+        let made = stage.kind.produces;
+        if [ArtifactType::Evaluation, ArtifactType::Robustness].contains(&made) {
+            artifacts.push((&stage.id, outcome.artifact(&stage.id)?));
+        }
+    }
     let journal = outcome.stages();
-    let found = artifacts.iter().filter_map(|(id, artifact)| match artifact.as_ref() {
-        Artifact::Evaluation(evaluation) => Some((*id, evaluation.as_ref())),
-        _ => None,
-    });
+    let (mut evaluations, mut robustness) = (Vec::new(), Vec::new());
+    for (id, artifact) in &artifacts {
+        match artifact.as_ref() {
+            Artifact::Evaluation(evaluation) => evaluations.push((*id, evaluation.as_ref())),
+            Artifact::Robustness(card) => robustness.push(card.as_ref().clone()),
+            _ => {}
+        }
+    }
 
     let run = run_name(&directory, started);
     let facts = RunFacts {
@@ -59,7 +66,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         threads: job.threads,
         machine: machine::describe(&command_line()),
     };
-    let output = assemble(facts, &found.collect::<Vec<_>>());
+    let output = assemble(facts, &evaluations, robustness);
     let run_dir = directory.join(&run);
     report::write_run(&run_dir, &output)?;
     drop(observer);
@@ -91,19 +98,15 @@ fn expected(job: &Job) -> anyhow::Result<HashMap<String, f64>> {
     Ok(known.filter_map(|(stage, forecast)| Some((stage.id, forecast?.seconds))).collect())
 }
 
-/// The stages that make an evaluation, at least one.
-fn evaluation_stages(job: &Job) -> anyhow::Result<Vec<String>> {
-    let stages = job.pipeline.stages.iter();
-    let evaluations: Vec<String> = stages
-        .filter(|stage| stage.kind.produces == ArtifactType::Evaluation)
-        .map(|stage| stage.id.clone())
-        .collect();
-    if evaluations.is_empty() {
-        let message = format!("pipeline `{}` evaluates nothing", job.pipeline.name);
-        let hint = "add a stage with kind = \"evaluate\" that names the data and the models";
-        return Err(UsageError::new(message, hint.to_owned()).into());
+/// Refuses a pipeline that makes no evaluation.
+fn check_evaluates(job: &Job) -> anyhow::Result<()> {
+    let mut stages = job.pipeline.stages.iter();
+    if stages.any(|stage| stage.kind.produces == ArtifactType::Evaluation) {
+        return Ok(());
     }
-    Ok(evaluations)
+    let message = format!("pipeline `{}` evaluates nothing", job.pipeline.name);
+    let hint = "add a stage with kind = \"evaluate\" that names the data and the models";
+    Err(UsageError::new(message, hint.to_owned()).into())
 }
 
 /// The resolved pipeline under a comment that says how the run was made.

@@ -92,6 +92,7 @@ fn with_article(artifact: ArtifactType) -> String {
         ArtifactType::Features => "features",
         ArtifactType::Classifier => "a classifier",
         ArtifactType::Evaluation => "an evaluation",
+        ArtifactType::Robustness => "a robustness table",
     }
     .to_owned()
 }

@@ -1,6 +1,7 @@
 //! Images and labels: the shared types, readers, registry, download, splits, generated data.
 
 mod augment;
+mod corruption;
 mod dataset;
 mod decode;
 pub mod download;
@@ -23,6 +24,7 @@ mod subset;
 mod tensor_file;
 
 pub use augment::{Augment, Scratch, Transforms};
+pub use corruption::{Corruption, N_SEVERITIES};
 pub use dataset::{Dataset, ImageSet, ImageShape};
 pub use decode::{DecodeLimits, Decoded, ImageFault, decode_image, image_size};
 pub use error::DataError;

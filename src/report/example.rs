@@ -1,14 +1,16 @@
 //! A made-up run for tests. Nothing here was measured: labels, predictions, times and images come
 //! from a seeded generator, and the run's title says so.
 
+use ndarray::Array2;
 use serde_json::{Value, json};
 
 use super::{
-    AxesCard, AxisImage, CandidateRecord, Comparison, DatasetCard, EvaluationRecord, GalleryImage,
-    ModelResult, NetworkCard, Results, RunOutput, SCHEMA, SearchRecord, SearchRound, SearchTimes,
+    AxesCard, AxisImage, CandidateRecord, Comparison, CorruptionCard, CorruptionRow, DatasetCard,
+    EvaluationRecord, GalleryImage, ModelResult, ModelRobustness, NetworkCard, Results,
+    RobustnessCard, RobustnessRecord, RunOutput, SCHEMA, SearchRecord, SearchRound, SearchTimes,
     StageRecord, StageStatus, compare_over_seeds, summarise,
 };
-use crate::data::{ImageShape, Rng};
+use crate::data::{Corruption, ImageShape, N_SEVERITIES, Rng};
 use crate::metrics::{EpochRecord, LayerRow, compare_paired, evaluate};
 
 const CLASSES: [&str; 10] = [
@@ -149,12 +151,14 @@ pub(crate) fn run_output() -> RunOutput {
             seeds: Vec::new(),
             summaries: Vec::new(),
             seed_comparisons: Vec::new(),
+            robustness: vec![robustness().record],
         },
         title: "Made-up example for tests".to_owned(),
         started: 1_767_323_045.0,
         networks: vec![network("a1", 10, &mut rng), network("a3", 14, &mut rng)],
         samples: (0..30).map(|image| picture(image, image / 3, None)).collect(),
         axes: vec![axes("pca", 12), axes("fisher", 3)],
+        robustness: vec![robustness()],
         misclassified: misclassified.collect(),
         run_toml: "# made-up example\n[pipeline]\nname = \"cnn_svm\"\n\n[stage.a3]\nkind = \
                    \"train\"\narchitecture = \"A3\"\n"
@@ -219,6 +223,40 @@ pub(crate) fn split_seed(id: &str) -> (String, Option<u64>) {
 }
 
 /// Waves of growing frequency on the example's images.
+/// Every change with made-up accuracies that fall with the severity.
+fn robustness() -> RobustnessCard {
+    let shape = ImageShape { height: 28, width: 28, channels: 1 };
+    let image = Array2::from_shape_fn((1, 784), |(_, at)| (at % 28 * 9) as u8);
+    let severities = || 1..=N_SEVERITIES;
+    let changes = Corruption::all().map(|corruption| CorruptionCard {
+        name: corruption.name().to_owned(),
+        group: corruption.group().to_owned(),
+        levels: severities().map(|severity| corruption.level(severity)).collect(),
+        images: severities()
+            .map(|severity| corruption.apply(image.view(), shape, severity, 1))
+            .map(|changed| changed.into_raw_vec_and_offset().0)
+            .collect(),
+    });
+    let of_model = |id: &str, clean_accuracy: f64, loss: f64| {
+        let rows = Corruption::all().enumerate().map(|(nth, corruption)| CorruptionRow {
+            change: corruption.name().to_owned(),
+            accuracies: std::array::from_fn(|severity| {
+                clean_accuracy - loss * (nth + 1) as f64 * (severity + 1) as f64
+            }),
+        });
+        let changes: Vec<CorruptionRow> = rows.collect();
+        let mean_corruption_accuracy =
+            changes.iter().map(CorruptionRow::mean).sum::<f64>() / changes.len() as f64;
+        ModelRobustness { id: id.to_owned(), clean_accuracy, changes, mean_corruption_accuracy }
+    };
+    let models = vec![of_model("a1", 0.9, 0.01), of_model("svm_pixels", 0.88, 0.012)];
+    RobustnessCard {
+        record: RobustnessRecord { data: "data".to_owned(), n_images: 10_000, models },
+        shape,
+        changes: changes.collect(),
+    }
+}
+
 fn axes(id: &str, n_axes: usize) -> AxesCard {
     let wave = |nth: usize, pixel: usize| {
         let (y, x) = ((pixel / 28) as f32 / 28.0, (pixel % 28) as f32 / 28.0);

@@ -7,6 +7,7 @@ mod example;
 mod format;
 mod html;
 mod results;
+mod robustness;
 mod run_dir;
 mod search;
 mod seeds;
@@ -24,6 +25,9 @@ pub use html::{headline, page};
 pub use results::{
     AxesCard, AxisImage, Comparison, DatasetCard, EvaluationRecord, GalleryImage, MatrixCell,
     ModelResult, NetworkCard, Results, RunOutput, SCHEMA, StageRecord, StageStatus,
+};
+pub use robustness::{
+    CorruptionCard, CorruptionRow, ModelRobustness, RobustnessCard, RobustnessRecord,
 };
 pub use run_dir::{find_run, latest_run, latest_runs, read_results, write_bench, write_run};
 pub use search::{CandidateRecord, SearchRecord, SearchRound, SearchTimes};

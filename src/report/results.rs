@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{SeedComparison, SeedSummary};
+use super::{RobustnessCard, RobustnessRecord, SeedComparison, SeedSummary};
 use crate::data::ImageShape;
 use crate::metrics::{ClassMetrics, EpochRecord, LayerRow};
 
@@ -43,6 +43,9 @@ pub struct Results {
     /// Pairs of models compared over seeds, if there are several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seed_comparisons: Vec<SeedComparison>,
+    /// Accuracies on changed test images, one for each `robustness` stage.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub robustness: Vec<RobustnessRecord>,
 }
 
 /// Size and name of the data.
@@ -270,6 +273,8 @@ pub struct RunOutput {
     pub samples: Vec<GalleryImage>,
     /// Axes of reductions.
     pub axes: Vec<AxesCard>,
+    /// What each `robustness` stage found.
+    pub robustness: Vec<RobustnessCard>,
     /// Per model id: misclassified test images.
     pub misclassified: Vec<(String, Vec<GalleryImage>)>,
     /// The resolved pipeline with provenance, the text of `run.toml`.

@@ -14,6 +14,7 @@ use crate::learn::{Classifier, Meaning, Scores, read_classifier};
 use crate::metrics::EpochRecord;
 use crate::model::{Chain, Head, Model};
 use crate::nn::{Ensemble, Network};
+use crate::report::RobustnessCard;
 
 /// Type of an artifact; pipeline files are checked against it before anything runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,8 @@ pub enum ArtifactType {
     Ensemble,
     /// Metrics of several models.
     Evaluation,
+    /// Accuracies of several models on changed images.
+    Robustness,
 }
 
 /// One artifact in memory.
@@ -47,6 +50,8 @@ pub enum Artifact {
     Ensemble(FittedEnsemble),
     /// Metrics of several models.
     Evaluation(Box<Evaluation>),
+    /// Accuracies of several models on changed images.
+    Robustness(Box<RobustnessCard>),
 }
 
 /// A network, how it was trained, and what it says of the test images.
@@ -221,6 +226,7 @@ impl Artifact {
             Artifact::Classifier(_) => ArtifactType::Classifier,
             Artifact::Ensemble(_) => ArtifactType::Ensemble,
             Artifact::Evaluation(_) => ArtifactType::Evaluation,
+            Artifact::Robustness(_) => ArtifactType::Robustness,
         }
     }
 
@@ -290,7 +296,10 @@ impl Artifact {
                 chain: fitted.chain.clone(),
                 head: Head::Classifier(Arc::clone(&fitted.classifier)),
             },
-            Artifact::Dataset(_) | Artifact::Features(_) | Artifact::Evaluation(_) => return None,
+            Artifact::Dataset(_)
+            | Artifact::Features(_)
+            | Artifact::Evaluation(_)
+            | Artifact::Robustness(_) => return None,
         })
     }
 
@@ -324,6 +333,9 @@ impl Artifact {
             }
             Artifact::Evaluation(evaluation) => {
                 TensorFile::new(json!({ "evaluation": evaluation })).write(path)
+            }
+            Artifact::Robustness(card) => {
+                TensorFile::new(json!({ "robustness": card })).write(path)
             }
         }
     }
@@ -366,6 +378,9 @@ impl Artifact {
             }
             ArtifactType::Evaluation => {
                 Artifact::Evaluation(Box::new(take(&mut file, "evaluation")?))
+            }
+            ArtifactType::Robustness => {
+                Artifact::Robustness(Box::new(take(&mut file, "robustness")?))
             }
         })
     }

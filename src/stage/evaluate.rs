@@ -115,13 +115,7 @@ impl Stage for EvaluateStage {
     fn run(&self, inputs: &Inputs, context: &Context) -> Result<Output, StageError> {
         let data = inputs.one("data").artifact.dataset();
         let entries: Vec<&InputArtifact> = inputs.all("models").collect();
-        let tested_on = test_digest(&data.test.labels);
-        if let Some(other) = entries.iter().find(|e| e.artifact.model().tested_on != tested_on) {
-            return Err(StageError::OtherTestImages {
-                model: other.stage_id.clone(),
-                data: inputs.one("data").stage_id.clone(),
-            });
-        }
+        check_test_images(&entries, inputs.one("data"))?;
         let labels = data.test.labels.to_vec();
         let predicted: Vec<Vec<usize>> =
             entries.iter().map(|entry| entry.artifact.model().predicted.to_vec()).collect();
@@ -174,6 +168,21 @@ impl Stage for EvaluateStage {
             reusable: true,
             notes: Map::new(),
         })
+    }
+}
+
+/// Refuses models that labelled other test images than those of the data.
+pub(super) fn check_test_images(
+    models: &[&InputArtifact],
+    data: &InputArtifact,
+) -> Result<(), StageError> {
+    let tested_on = test_digest(&data.artifact.dataset().test.labels);
+    match models.iter().find(|entry| entry.artifact.model().tested_on != tested_on) {
+        Some(other) => Err(StageError::OtherTestImages {
+            model: other.stage_id.clone(),
+            data: data.stage_id.clone(),
+        }),
+        None => Ok(()),
     }
 }
 

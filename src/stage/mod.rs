@@ -33,6 +33,7 @@ mod nystroem;
 mod pca;
 mod perceptron;
 mod random_projection;
+mod robustness;
 mod scale;
 mod search;
 mod split;
@@ -64,6 +65,7 @@ pub use crate::data::TableShape;
 use crate::data::{DataError, Sources, TensorFileError};
 use crate::learn::{LearnError, Learner};
 use crate::metrics::MetricsError;
+use crate::model::ModelError;
 use crate::nn::NnError;
 use crate::progress::Progress;
 
@@ -100,6 +102,7 @@ pub static KINDS: &[&Kind] = &[
     &gradient_boosting::GRADIENT_BOOSTING,
     &search::SEARCH,
     &evaluate::EVALUATE,
+    &robustness::ROBUSTNESS,
 ];
 
 /// Builds a learner from parameters that passed the check of its kind's fields.
@@ -292,6 +295,9 @@ pub enum StageError {
     /// A network could not be built, trained or applied.
     #[error(transparent)]
     Nn(NnError),
+    /// A fitted model could not be applied to new images.
+    #[error(transparent)]
+    Model(ModelError),
     /// A classical learner could not be fitted or applied.
     #[error(transparent)]
     Learn(LearnError),
@@ -328,6 +334,7 @@ macro_rules! from_room_error {
 from_room_error!(DataError, Data);
 from_room_error!(NnError, Nn);
 from_room_error!(LearnError, Learn);
+from_room_error!(ModelError, Model);
 
 impl StageError {
     /// What the user can do about it.
@@ -336,6 +343,7 @@ impl StageError {
             StageError::Data(error) => error.hint(),
             StageError::Nn(error) => error.hint(),
             StageError::Learn(error) => error.hint(),
+            StageError::Model(error) => error.hint(),
             StageError::Metrics(error) => error.hint(),
             StageError::OtherTestImages { .. } => Some(
                 "evaluate a model on the data that its own rows come from; models on the \

@@ -12,6 +12,7 @@ mod libsvm;
 mod model;
 mod project;
 mod real_data;
+mod robustness;
 mod run;
 mod search;
 mod seeds;

@@ -144,7 +144,7 @@ const FRAME_AFTER: usize = 2;
 pub struct Scratch {
     framed: Vec<u8>,
     sources: Vec<Source>,
-    pub(super) floats: Vec<f32>,
+    pub(in crate::data) floats: Vec<f32>,
 }
 
 /// Where a pixel comes from: the upper left of four neighbours in the framed image, and how far

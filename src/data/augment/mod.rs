@@ -5,7 +5,7 @@
 //! that knows no images learns from copies which changes leave the class as it is.
 
 mod geometry;
-mod shades;
+pub(super) mod shades;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -17,10 +17,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ndarray::Array2;
 use rayon::prelude::*;
 
+pub(super) use self::geometry::Placement;
 pub use self::geometry::Scratch;
 pub use self::transforms::Transforms;
 
-use self::geometry::Placement;
 use super::{DataError, Dataset, ImageSet, Labels, Rng};
 use crate::progress::Progress;
 

@@ -1,10 +1,9 @@
 //! The axes of reductions as images.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 
-use crate::data::{ImageShape, png_bytes};
+use super::sections::encoded;
+use crate::data::ImageShape;
 use crate::report::format::{count, percent};
 use crate::report::{AxesCard, AxisImage, RunOutput};
 
@@ -64,10 +63,8 @@ fn coloured(axis: &AxisImage, shape: ImageShape) -> Vec<u8> {
 }
 
 fn picture(pixels: &[u8], shape: ImageShape, alt: &str) -> Markup {
-    // An image that is not of the data set's shape shows its text instead.
-    let png = STANDARD.encode(png_bytes(pixels, shape).unwrap_or_default());
     html! {
-        img src={ "data:image/png;base64," (png) } alt=(alt) width=(shape.width) height=(shape.height);
+        img src=(encoded(pixels, shape)) alt=(alt) width=(shape.width) height=(shape.height);
     }
 }
 

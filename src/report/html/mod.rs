@@ -10,6 +10,7 @@ mod grid;
 mod growth;
 mod headline;
 mod names;
+mod robustness;
 mod search;
 mod search_plot;
 mod sections;
@@ -48,6 +49,7 @@ pub fn page(output: &RunOutput) -> String {
         ("growth", "What more images cost and bring", growth::figure(results)),
         ("comparisons", "Which differences are real", sections::comparisons(results)),
         ("search", "Search for parameters", search::sections(results)),
+        ("robustness", "When the images change", robustness::section(output)),
         ("training", "Training", curves::figures(&output.networks)),
         ("confusion", "What is taken for what", classes::heat_maps(results)),
         ("classes", "Easy and hard classes", classes::f1_plot(results)),
@@ -64,6 +66,7 @@ pub fn page(output: &RunOutput) -> String {
         "grid" => !grid::placed(results).is_empty(),
         "search" => !search::searches(results).is_empty(),
         "samples" => !output.samples.is_empty(),
+        "robustness" => !output.robustness.is_empty(),
         "axes" => !output.axes.is_empty(),
         "mistakes" => !output.misclassified.is_empty(),
         "stages" | "provenance" => true,

@@ -225,11 +225,15 @@ pub(super) fn gallery(output: &RunOutput) -> Markup {
     }
 }
 
+/// An image as an address; one that is not of this shape shows its text instead.
+pub(super) fn encoded(pixels: &[u8], shape: ImageShape) -> String {
+    let png = STANDARD.encode(png_bytes(pixels, shape).unwrap_or_default());
+    format!("data:image/png;base64,{png}")
+}
+
 fn picture(image: &GalleryImage, shape: ImageShape, alt: &str) -> Markup {
-    // An image that is not of the data set's shape shows its text instead.
-    let png = STANDARD.encode(png_bytes(&image.pixels, shape).unwrap_or_default());
     html! {
-        img src={ "data:image/png;base64," (png) } alt=(alt) title={ "row " (image.row) }
+        img src=(encoded(&image.pixels, shape)) alt=(alt) title={ "row " (image.row) }
             width=(shape.width) height=(shape.height);
     }
 }
