@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ImageFault;
 use super::import::ImportError;
+use super::{ImageFault, registry};
 
 /// Why a data set could not be read, downloaded, split or drawn.
 #[derive(Debug, thiserror::Error)]
@@ -149,7 +149,7 @@ pub enum DataError {
         name: String,
     },
     /// This data set lives only where the user says.
-    #[error("data set `{name}` needs a directory")]
+    #[error("data set `{name}` needs `--data`")]
     DirectoryRequired {
         /// Data set asked for.
         name: String,
@@ -288,10 +288,14 @@ impl DataError {
     pub fn hint(&self) -> Option<String> {
         use DataError::*;
         match self {
+            DirectoryRequired { name } if name == registry::OWN => {
+                Some("name it with `--data PATH`".into())
+            }
             MissingDirectory { .. } | MissingFile { .. } | DirectoryRequired { .. } => Some(
                 "a data directory holds `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, \
                  `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, plain or with `.gz`; \
-                 name it with `--data DIR`"
+                 name it with `--data DIR`. Own data are a folder with one sub-folder of images \
+                 per class, a CSV table or an `.npz` file: `--data PATH`"
                     .into(),
             ),
             WrongMagic { .. }

@@ -30,7 +30,7 @@ use sysinfo::System;
 pub use self::error::{ImportError, UnreadableFault};
 pub use self::source::{Source, recognise};
 
-use super::{DataError, Dataset, ImageSet, ImageShape, Labels, registry, split_train};
+use super::{DataError, Dataset, ImageSet, ImageShape, Labels, duplicates, registry, split_train};
 use crate::progress::Progress;
 
 /// What becomes of files that cannot be read.
@@ -110,6 +110,42 @@ pub struct Survey {
     pub n_ignored: usize,
     /// Whether the test images were split off.
     pub was_split: bool,
+}
+
+/// Files that a warning names.
+const N_NAMED: usize = 10;
+
+impl Imported {
+    /// Warns of what was left out, and of test images that are training images too.
+    pub fn warn(&self, progress: &dyn Progress) {
+        let Survey { unreadable, n_ignored, .. } = &self.survey;
+        if !unreadable.is_empty() {
+            let named = unreadable.iter().take(N_NAMED);
+            let lines: Vec<String> =
+                named.map(|(path, fault)| format!("  {}: {fault}", path.display())).collect();
+            let n_more = unreadable.len() - lines.len();
+            let more = if n_more > 0 { format!("\n  and {n_more} more") } else { String::new() };
+            progress.warn(&format!(
+                "{} files cannot be read and are left out:\n{}{more}",
+                unreadable.len(),
+                lines.join("\n")
+            ));
+        }
+        if *n_ignored > 0 {
+            progress.warn(&format!(
+                "{n_ignored} files are left out: they do not end in `.png`, `.jpg` or `.jpeg`"
+            ));
+        }
+        let found = duplicates(&self.dataset);
+        if found.test_in_train > 0 {
+            progress.warn(&format!(
+                "{} of {} test images are training images too: accuracies are too high \
+                 (`pipeline data show` counts duplicates)",
+                found.test_in_train,
+                self.dataset.test.len()
+            ));
+        }
+    }
 }
 
 /// Training, validation and test part.
