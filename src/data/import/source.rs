@@ -26,6 +26,19 @@ pub enum Source {
     Npy(PathBuf),
 }
 
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Source::Idx(_) => "IDX files",
+            Source::Folder(_) => "folders of images",
+            Source::Table { test: None, .. } => "a table",
+            Source::Table { .. } => "tables of training and test images",
+            Source::Npz(_) => "an archive of arrays",
+            Source::Npy(_) => "arrays",
+        })
+    }
+}
+
 /// Endings of tables.
 const TABLES: [&str; 2] = ["csv", "parquet"];
 
