@@ -4,6 +4,7 @@ mod assemble;
 mod bench;
 mod compare;
 mod data;
+mod data_card;
 mod explain;
 mod export;
 mod fitted;

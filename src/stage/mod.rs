@@ -33,6 +33,7 @@ mod mlp;
 mod nystroem;
 mod pca;
 mod perceptron;
+mod prepare;
 mod random_projection;
 mod robustness;
 mod scale;
@@ -77,6 +78,10 @@ pub static KINDS: &[&Kind] = &[
     &dataset::DATASET,
     &subset::SUBSET,
     &split::SPLIT,
+    &prepare::RESIZE,
+    &prepare::GRAY,
+    &prepare::INVERT,
+    &prepare::CENTRE,
     &augment::AUGMENT,
     &CNN,
     &ensemble::ENSEMBLE,
@@ -432,6 +437,7 @@ mod tests {
                         Value::from(words()[0].clone())
                     }
                     Accepts::Grid { .. } => Value::Object(Map::new()),
+                    Accepts::WordOrSize { .. } => json!([8, 8]),
                     _ => panic!("`{}.{}` needs a default in this test", kind.name, field.name),
                 });
                 params.insert(field.name.to_owned(), value);
