@@ -13,6 +13,7 @@ mod libsvm;
 mod model;
 mod predict;
 mod project;
+mod readme;
 mod real_data;
 mod robustness;
 mod run;

@@ -61,6 +61,15 @@ impl Response {
     }
 }
 
+/// Waits until a server says its address, and ends it.
+pub fn until_ready(mut child: Child) {
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(line.contains("http://127.0.0.1:"), "{line}");
+}
+
 impl Server {
     fn start(args: &[&str]) -> Server {
         let project = Project::empty();
