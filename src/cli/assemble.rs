@@ -42,9 +42,11 @@ pub fn assemble(
     let (mut models, mut misclassified) = (Vec::<ModelResult>::new(), Vec::new());
     let (mut networks, mut comparisons) = (Vec::<NetworkCard>::new(), Vec::<Comparison>::new());
     let mut axes = Vec::<AxesCard>::new();
+    let mut why = Vec::new();
     let (mut scatters, mut scores) = (Vec::<ScatterCard>::new(), Vec::new());
     let mut disagreements = Vec::new();
     for (id, evaluation) in evaluations {
+        why.extend(evaluation.why.clone().map(|card| ((*id).to_owned(), card)));
         for card in &evaluation.scatters {
             if scatters.iter().all(|known| known.id != card.id) {
                 scatters.push(card.clone());
@@ -120,6 +122,7 @@ pub fn assemble(
         networks,
         samples: first.samples.clone(),
         axes,
+        why,
         robustness,
         misclassified,
         scores,

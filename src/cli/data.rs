@@ -1,23 +1,24 @@
 //! `pipeline data`: fetch, verify and show data sets.
 
 use std::io::{Write, stdout};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::data_card::DataCard;
 use super::target::sources;
 use crate::config::{DEFAULT_SEED, parse_fields};
 use crate::data::download::Patience;
-use crate::data::{self, Dataset, Transforms, registry};
+use crate::data::{Sources, Transforms, registry};
 use crate::progress::Progress;
 use crate::stage::TRANSFORMS;
 
 /// Fetch, verify and show data sets.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  pipeline data verify fashion-mnist\n  pipeline data show garments --out garments.png\n  pipeline data show garments --augment crop=4,flip=0.5,rotate=10 --out changed.png"
+    after_help = "Examples:\n  pipeline data verify fashion-mnist\n  pipeline data show garments --out garments.png\n  pipeline data show ./my_images\n  pipeline data show garments --augment crop=4,flip=0.5,rotate=10 --out changed.png"
 )]
 pub struct DataArgs {
     #[command(subcommand)]
@@ -40,13 +41,15 @@ enum DataCommand {
         #[command(flatten)]
         place: Place,
     },
-    /// Print what a data set holds and write a PNG of its first images and of one per class.
+    /// Print what a data set holds (classes, sizes, files that cannot be read, duplicates) and write
+    /// a PNG of some images and of one per class.
     ///
-    /// Example: pipeline data show garments --out garments.png
+    /// Example: pipeline data show ./my_images --out sample.png
     Show {
         #[command(flatten)]
         place: Place,
-        /// PNG file to write: the first 25 images, then one per class, 5 a line.
+        /// PNG file to write: 25 images spread over the training images, then one per class, 5 a
+        /// line.
         #[arg(long, value_name = "FILE.png")]
         out: Option<PathBuf>,
         /// Show one image per class and beside it 7 as training sees it with
@@ -59,15 +62,40 @@ enum DataCommand {
     },
 }
 
+/// The data set that no name means.
+const DEFAULT: &str = "fashion-mnist";
+
+impl Place {
+    /// The name as typed, or [`DEFAULT`].
+    fn named(&self) -> &str {
+        self.name.as_deref().unwrap_or(DEFAULT)
+    }
+
+    /// Name and sources, where a path may stand for both.
+    fn resolve(&self) -> (String, Sources) {
+        let is_name = |name: &str| registry::check_name(name).is_ok();
+        match (&self.name, &self.data) {
+            (Some(path), None) if !is_name(path) && Path::new(path).exists() => {
+                (registry::OWN.to_owned(), sources(Some(path.into())))
+            }
+            (None, Some(path)) if !registry::holds(path, DEFAULT) => {
+                (registry::OWN.to_owned(), sources(Some(path.clone())))
+            }
+            _ => (self.named().to_owned(), sources(self.data.clone())),
+        }
+    }
+}
+
 /// Which data set, and where; `PIPELINE_DATA` and `PIPELINE_MIRROR` count too.
 #[derive(Debug, Args)]
 struct Place {
-    /// fashion-mnist, garments, garments-small, or idx with --data.
-    #[arg(default_value = "fashion-mnist")]
-    name: String,
-    /// Directory of the data set's files; without it, PIPELINE_DATA (not for fetch), then the
+    /// fashion-mnist, garments, garments-small, idx or own with --data, or the path of your own
+    /// data (show) [default: what --data holds, else fashion-mnist].
+    #[arg(value_name = "NAME|PATH")]
+    name: Option<String>,
+    /// Where the data set's files are; without it, PIPELINE_DATA (not for fetch), then the
     /// user's cache directory. PIPELINE_MIRROR replaces the base URL of downloads.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Print one JSON document on standard output.
     #[arg(long)]
@@ -80,22 +108,22 @@ pub fn run(args: DataArgs, progress: &dyn Progress) -> anyhow::Result<()> {
         DataCommand::Fetch { place } => fetch(&place, progress),
         DataCommand::Verify { place } => verify(&place, progress),
         DataCommand::Show { place, out, augment, seed } => {
-            let sheet = match augment {
-                None => Sheet::Plain,
-                Some(typed) => Sheet::Changed { transforms: transforms(&typed)?, seed },
-            };
-            show(&place, out, sheet, progress)
+            let augment = augment.map(|typed| transforms(&typed)).transpose()?;
+            let (name, sources) = place.resolve();
+            let card = DataCard::read(&name, &sources, progress)?;
+            let sheet = card.write_sheet(out, augment.map(|transforms| (transforms, seed)))?;
+            Ok(card.print(&sheet, place.json)?)
         }
     }
 }
 
 fn fetch(place: &Place, progress: &dyn Progress) -> anyhow::Result<()> {
     let sources = sources(place.data.clone());
-    let directory = registry::fetch_directory(&place.name, &sources)?;
+    let directory = registry::fetch_directory(place.named(), &sources)?;
     let n_fetched =
-        registry::fetch(&place.name, &directory, &sources, &Patience::default(), progress)?;
+        registry::fetch(place.named(), &directory, &sources, &Patience::default(), progress)?;
     let shown = directory.display();
-    let name = &place.name;
+    let name = place.named();
     let line = match (place.json, n_fetched) {
         (true, _) => {
             format!("{:#}", json!({"name": name, "directory": directory, "n_fetched": n_fetched}))
@@ -107,7 +135,7 @@ fn fetch(place: &Place, progress: &dyn Progress) -> anyhow::Result<()> {
 }
 
 fn verify(place: &Place, progress: &dyn Progress) -> anyhow::Result<()> {
-    let checks = registry::verify(&place.name, &sources(place.data.clone()), progress)?;
+    let checks = registry::verify(place.named(), &sources(place.data.clone()), progress)?;
     let mut out = stdout().lock();
     let n_bad = checks.iter().filter(|check| check.fault.is_some()).count();
     if place.json {
@@ -121,7 +149,7 @@ fn verify(place: &Place, progress: &dyn Progress) -> anyhow::Result<()> {
                 })
             })
             .collect();
-        writeln!(out, "{:#}", json!({"name": place.name, "ok": n_bad == 0, "files": files}))?;
+        writeln!(out, "{:#}", json!({"name": place.named(), "ok": n_bad == 0, "files": files}))?;
     } else {
         for check in &checks {
             writeln!(out, "{:8} {}", check.state(), check.path.display())?;
@@ -136,90 +164,8 @@ fn verify(place: &Place, progress: &dyn Progress) -> anyhow::Result<()> {
     }
 }
 
-/// What the picture holds.
-enum Sheet {
-    Plain,
-    Changed { transforms: Transforms, seed: u64 },
-}
-
 /// `--augment` as it would be checked in a pipeline file.
 fn transforms(typed: &str) -> anyhow::Result<Transforms> {
     let fields = parse_fields(typed, "--augment", TRANSFORMS)?;
     Ok(serde_json::from_value(fields.into())?)
-}
-
-fn show(
-    place: &Place,
-    out: Option<PathBuf>,
-    sheet: Sheet,
-    progress: &dyn Progress,
-) -> anyhow::Result<()> {
-    let dataset = data::load(&place.name, None, &sources(place.data.clone()), progress)?.dataset;
-    let out = out.unwrap_or_else(|| PathBuf::from(format!("{}.png", dataset.name)));
-    let one_per_class = data::sheet::one_per_class(&dataset.train, dataset.n_classes());
-    let (png, shown) = match sheet {
-        Sheet::Plain => {
-            let mut rows: Vec<usize> = (0..dataset.train.len().min(25)).collect();
-            rows.extend(one_per_class);
-            (data::contact_sheet(&dataset.train, &rows, 5)?, "first 25 images and one per class")
-        }
-        Sheet::Changed { transforms, seed } => {
-            let png =
-                data::sheet::changed_sheet(&dataset.train, &one_per_class, &transforms, seed)?;
-            (png, "one image per class and 7 changed copies of each")
-        }
-    };
-    std::fs::write(&out, png).with_context(|| format!("cannot write `{}`", out.display()))?;
-    if place.json {
-        writeln!(stdout(), "{:#}", card(&dataset, &out))?;
-    } else {
-        print_card(&dataset)?;
-        writeln!(stdout(), "\n{shown}: {}", out.display())?;
-    }
-    Ok(())
-}
-
-fn card(dataset: &Dataset, out: &std::path::Path) -> serde_json::Value {
-    let (train, test) = (dataset.train.class_counts(), dataset.test.class_counts());
-    let classes: Vec<_> = dataset
-        .class_names
-        .iter()
-        .enumerate()
-        .map(|(class, name)| {
-            let count = |counts: &[usize]| counts.get(class).copied().unwrap_or(0);
-            json!({"class": class, "name": name, "n_train": count(&train), "n_test": count(&test)})
-        })
-        .collect();
-    json!({
-        "name": dataset.name,
-        "synthetic": dataset.synthetic,
-        "shape": dataset.train.shape,
-        "n_train": dataset.train.len(),
-        "n_test": dataset.test.len(),
-        "classes": classes,
-        "sheet": out,
-    })
-}
-
-fn print_card(dataset: &Dataset) -> std::io::Result<()> {
-    let mut out = stdout().lock();
-    let shape = dataset.train.shape;
-    let origin = if dataset.synthetic { "SYNTHETIC (generated)" } else { "real images" };
-    writeln!(out, "{}: {origin}", dataset.name)?;
-    writeln!(
-        out,
-        "{} training and {} test images, {}x{} pixels, {} channel(s)\n",
-        dataset.train.len(),
-        dataset.test.len(),
-        shape.height,
-        shape.width,
-        shape.channels
-    )?;
-    writeln!(out, "{:>5}  {:<20} {:>8} {:>8}", "class", "name", "train", "test")?;
-    let (train, test) = (dataset.train.class_counts(), dataset.test.class_counts());
-    for (class, name) in dataset.class_names.iter().enumerate() {
-        let count = |counts: &[usize]| counts.get(class).copied().unwrap_or(0);
-        writeln!(out, "{class:>5}  {name:<20} {:>8} {:>8}", count(&train), count(&test))?;
-    }
-    Ok(())
 }

@@ -85,6 +85,7 @@ fn field_json(kind: &Kind, field: &Field) -> serde_json::Value {
         }
         Accepts::WordOrNumber { words, above } => json!({ "words": words, "number_above": above }),
         Accepts::WordOrInteger { words, min } => json!({ "words": words, "integer_from": min }),
+        Accepts::WordOrSize { words, max } => json!({ "words": words, "height_width": [1, max] }),
         Accepts::WordOrTexts { words } => json!({ "words": words, "list": "text" }),
         Accepts::Choice(words) => json!({ "words": words }),
         Accepts::ChoiceOf(words) => json!({ "words": words() }),

@@ -4,6 +4,9 @@ mod assemble;
 mod bench;
 mod compare;
 mod data;
+mod data_card;
+mod explain;
+mod export;
 mod fitted;
 mod list;
 mod machine;
@@ -15,6 +18,8 @@ mod predict;
 mod report;
 mod run;
 mod run_place;
+mod serve;
+mod similar;
 mod target;
 
 use std::io::IsTerminal;
@@ -51,8 +56,16 @@ enum Command {
     Bench(bench::Args),
     /// Label images with the models of a finished run.
     Predict(predict::Args),
+    /// Find the images most like an image, among the training images of a run or in a directory.
+    Similar(similar::Args),
+    /// Serve the models of a finished run on this machine: a page, and an interface for programs.
+    Serve(serve::Args),
     /// Show or export a fitted model of a run.
     Model(model::ModelArgs),
+    /// Show what speaks for a model's decision on an image: pictures and a page.
+    Explain(explain::Args),
+    /// Write a fitted model as one directory: weights, ONNX, labels and a manifest.
+    Export(export::Args),
     /// Fetch, verify or show data sets.
     Data(data::DataArgs),
 }
@@ -71,7 +84,11 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Predict(args) => predict::run(args),
+        Command::Similar(args) => similar::run(args),
+        Command::Serve(args) => serve::run(args),
         Command::Model(args) => model::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Export(args) => export::run(args),
         Command::Data(args) => observer::Terminal::new(std::io::stderr().is_terminal())
             .and_then(|terminal| data::run(args, &terminal)),
     };

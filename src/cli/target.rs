@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::outcome::UsageError;
+use super::outcome::{UsageError, say};
 use crate::cache::Store;
 use crate::config::{Overrides, Pipeline, shipped};
 use crate::data::Sources;
+use crate::data::import::recognise;
+use crate::data::registry::{self, OWN};
 use crate::engine::Force;
 use crate::nearest::nearest;
 use crate::stage::KINDS;
@@ -19,8 +21,9 @@ pub struct Target {
     /// Name of a shipped pipeline, or a pipeline file.
     #[arg(value_name = "NAME|FILE", required_unless_present = "force")]
     pipeline: Option<String>,
-    /// Directory that holds the data set's files; nothing else is tried.
-    #[arg(long, value_name = "DIR")]
+    /// Where the data set's files are; nothing else is tried. If none are there, your own data: a
+    /// folder with a sub-folder of images per class, a CSV table, an `.npz` file.
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Data set to use instead of the one the pipeline names; never falls back to another.
     #[arg(long, value_name = "NAME")]
@@ -87,7 +90,7 @@ impl Target {
     pub fn resolve(&self) -> anyhow::Result<Job> {
         let (name, forced) = self.name_and_forced()?;
         let (text, file) = text(name)?;
-        let overrides = Overrides {
+        let mut overrides = Overrides {
             set: self.set.clone(),
             seed: self.seed,
             seeds: self.seeds.clone(),
@@ -95,10 +98,15 @@ impl Target {
             engine: self.device.engine(),
         };
         let pipeline = Pipeline::parse(&text, &file, KINDS, &overrides)?;
+        let pipeline = match own_data(self.data.as_deref(), &overrides, &pipeline)? {
+            None => pipeline,
+            Some(warning) => {
+                say(&format!("warning: {warning}"));
+                overrides.dataset = Some(OWN.to_owned());
+                Pipeline::parse(&text, &file, KINDS, &overrides)?
+            }
+        };
         let force = force(forced, &pipeline)?;
-        if let Some(path) = &self.data {
-            check_directory(path)?;
-        }
         let sources = sources(self.data.clone());
         let threads = set_threads(self.threads)?;
         let store = Store::open(&self.cache)?;
@@ -177,12 +185,41 @@ pub fn sources(explicit: Option<PathBuf>) -> Sources {
     }
 }
 
-/// A missing `--data` is an error even where the cache would need no data.
-pub fn check_directory(path: &Path) -> anyhow::Result<()> {
+/// A missing `--data` is an error even where the cache would need no data, and so is a file that is
+/// no data set.
+pub fn check_data(path: &Path) -> anyhow::Result<()> {
     let metadata = std::fs::metadata(path)
         .with_context(|| format!("`--data {}` cannot be read", path.display()))?;
-    anyhow::ensure!(metadata.is_dir(), "`--data {}` is not a directory", path.display());
+    if metadata.is_file() {
+        recognise(path)?;
+    }
     Ok(())
+}
+
+/// Why `--data` is taken as the user's own data, if it is: it holds no file of the data sets that
+/// the pipeline names, but another data set, and the command line names none.
+fn own_data(
+    path: Option<&Path>,
+    overrides: &Overrides,
+    pipeline: &Pipeline,
+) -> anyhow::Result<Option<String>> {
+    let Some(path) = path else { return Ok(None) };
+    check_data(path)?;
+    let names: Vec<&str> = pipeline
+        .stages
+        .iter()
+        .filter(|stage| stage.kind.name == "dataset")
+        .filter_map(|stage| stage.params.get("name")?.as_str())
+        .collect();
+    let is_there = |name: &&str| *name == OWN || registry::holds(path, name);
+    if overrides.dataset.is_some() || names.is_empty() || names.iter().any(is_there) {
+        return Ok(None);
+    }
+    let Ok(found) = recognise(path) else { return Ok(None) };
+    let (path, name) = (path.display(), names[0]);
+    Ok(Some(format!(
+        "`{path}` holds no files of `{name}`, but {found}: taken as your own data (`--dataset {OWN}`)"
+    )))
 }
 
 /// Sets the number of threads of the process.

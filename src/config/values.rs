@@ -24,6 +24,11 @@ pub fn allowed(accepts: &Accepts) -> String {
         Accepts::WordOrInteger { words, min } => {
             format!("{} or a whole number, at least {min}", one_of(words))
         }
+        Accepts::WordOrSize { words, max } => {
+            let word =
+                if words.is_empty() { String::new() } else { format!("{} or ", one_of(words)) };
+            format!("{word}`[height, width]`, whole numbers from 1 to {max}")
+        }
         Accepts::WordOrTexts { words } => format!("{} or a list of texts", one_of(words)),
         Accepts::Choice(words) => one_of(words),
         Accepts::ChoiceOf(words) => {
@@ -108,6 +113,14 @@ pub(super) fn check(accepts: &Accepts, node: &Node) -> Result<Value, Option<Stri
         Accepts::WordOrInteger { words, min } => match integer(node, *min, i64::MAX) {
             Some(value) => Ok(Value::from(value)),
             None => word_among(words),
+        },
+        Accepts::WordOrSize { words, max } => match &node.value {
+            Shape::List(items) if items.len() == 2 => {
+                integers(items, 1, *max, false).map(Value::from).map_err(Some)
+            }
+            Shape::List(items) => Err(Some(format!("the list holds {} items", items.len()))),
+            Shape::Integer(side) => Err(Some(format!("write `[{side}, {side}]`"))),
+            _ => word_among(words),
         },
         Accepts::WordOrTexts { words } => match &node.value {
             Shape::List(items) => texts(items).map(Value::from).map_err(Some),

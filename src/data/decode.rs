@@ -77,15 +77,7 @@ pub struct Decoded {
 /// # Cost
 /// At most 8 bytes a pixel while decoding, besides `bytes`
 pub fn decode_image(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, DataError> {
-    let (format, reader) = open(bytes, limits)?;
-    let damaged =
-        |error: image::ImageError| ImageFault::Damaged { format, reason: error.to_string() };
-    let mut decoder = reader.into_decoder().map_err(damaged)?;
-    check(decoder.dimensions(), limits)?;
-    let orientation = decoder.orientation().map_err(damaged)?;
-    let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-    image.apply_orientation(orientation);
-    Ok(flatten(image))
+    Ok(decode(bytes, limits)?)
 }
 
 /// Height and width that the header of a PNG or JPEG image promises, before EXIF data turn it.
@@ -93,23 +85,33 @@ pub fn decode_image(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, Data
 /// # Errors
 /// As [`decode_image`], for what the header shows.
 pub fn image_size(bytes: &[u8], limits: &DecodeLimits) -> Result<[usize; 2], DataError> {
-    let (format, reader) = open(bytes, limits)?;
-    let decoder = reader
-        .into_decoder()
-        .map_err(|error| ImageFault::Damaged { format, reason: error.to_string() })?;
+    Ok(size(bytes, limits)?)
+}
+
+pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, ImageFault> {
+    let (format, mut decoder) = open(bytes, limits)?;
+    let damaged =
+        |error: image::ImageError| ImageFault::Damaged { format, reason: error.to_string() };
+    let orientation = decoder.orientation().map_err(damaged)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    image.apply_orientation(orientation);
+    Ok(flatten(image))
+}
+
+pub(super) fn size(bytes: &[u8], limits: &DecodeLimits) -> Result<[usize; 2], ImageFault> {
+    let (_, decoder) = open(bytes, limits)?;
     let (width, height) = decoder.dimensions();
-    check((width, height), limits)?;
     Ok([height as usize, width as usize])
 }
 
-/// The format by content, and a reader that reserves no more than `limits` allow.
+/// The format by content, and a decoder that has read the header and reserves no more than `limits`
+/// allow.
 fn open<'a>(
     bytes: &'a [u8],
     limits: &DecodeLimits,
-) -> Result<(&'static str, ImageReader<Cursor<&'a [u8]>>), ImageFault> {
+) -> Result<(&'static str, impl ImageDecoder + 'a), ImageFault> {
     let format = match image::guess_format(bytes) {
-        Ok(ImageFormat::Png) => ImageFormat::Png,
-        Ok(ImageFormat::Jpeg) => ImageFormat::Jpeg,
+        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => format,
         Ok(other) => {
             let extension = other.extensions_str().first().copied().unwrap_or_default();
             return Err(ImageFault::NotAnImage { found: format!("a `{extension}` file") });
@@ -122,12 +124,17 @@ fn open<'a>(
             return Err(ImageFault::NotAnImage { found });
         }
     };
+    let name = if format == ImageFormat::Png { "PNG" } else { "JPEG" };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut reserved = image::Limits::default();
     // The decoder's own buffers; sides are checked by us, with an error that says them.
     reserved.max_alloc = Some(limits.max_pixels.saturating_mul(8).saturating_add(1 << 20));
     reader.limits(reserved);
-    Ok((if format == ImageFormat::Png { "PNG" } else { "JPEG" }, reader))
+    let decoder = reader
+        .into_decoder()
+        .map_err(|error| ImageFault::Damaged { format: name, reason: error.to_string() })?;
+    check(decoder.dimensions(), limits)?;
+    Ok((name, decoder))
 }
 
 fn check((width, height): (u32, u32), limits: &DecodeLimits) -> Result<(), ImageFault> {

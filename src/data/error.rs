@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::ImageFault;
+use super::import::ImportError;
+use super::{ImageFault, registry};
 
 /// Why a data set could not be read, downloaded, split or drawn.
 #[derive(Debug, thiserror::Error)]
@@ -148,7 +149,7 @@ pub enum DataError {
         name: String,
     },
     /// This data set lives only where the user says.
-    #[error("data set `{name}` needs a directory")]
+    #[error("data set `{name}` needs `--data`")]
     DirectoryRequired {
         /// Data set asked for.
         name: String,
@@ -260,6 +261,15 @@ pub enum DataError {
         /// The directory.
         path: PathBuf,
     },
+    /// A folder, table or archive is no data set that can be used.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// What `--data` names is not there.
+    #[error("`{}` does not exist", .path.display())]
+    MissingData {
+        /// File or directory asked for.
+        path: PathBuf,
+    },
     /// A picture could not be written.
     #[error("cannot encode a PNG image: {reason}")]
     Png {
@@ -284,10 +294,14 @@ impl DataError {
     pub fn hint(&self) -> Option<String> {
         use DataError::*;
         match self {
+            DirectoryRequired { name } if name == registry::OWN => {
+                Some("name it with `--data PATH`".into())
+            }
             MissingDirectory { .. } | MissingFile { .. } | DirectoryRequired { .. } => Some(
                 "a data directory holds `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, \
                  `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, plain or with `.gz`; \
-                 name it with `--data DIR`"
+                 name it with `--data DIR`. Own data are a folder with one sub-folder of images \
+                 per class, a CSV table or an `.npz` file: `--data PATH`"
                     .into(),
             ),
             WrongMagic { .. }
@@ -313,6 +327,7 @@ impl DataError {
                 Some(format!("did you mean `{nearest}`?"))
             }
             NoImages { .. } => Some("name its files, or a directory of .png or .jpg files".into()),
+            Import(error) => error.hint(),
             Image(ImageFault::TooLarge { .. }) => Some("make the image smaller".into()),
             ShiftTooLarge { .. } => Some("shift by fewer pixels".into()),
             TooManyCopies { .. } => {

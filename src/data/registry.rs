@@ -3,17 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use super::download::{Patience, Wanted, download, remove_leftovers, sha256_of};
+use super::import::{ImportOptions, import};
 use super::{DataError, Dataset, ImageSet, ImageShape, Labels, Sources, TableShape, garments, idx};
 use crate::nearest::nearest;
 use crate::progress::Progress;
 
 /// Every name that [`load`] knows, with what it is.
-pub const DATASETS: [(&str, &str); 4] = [
+pub const DATASETS: [(&str, &str); 5] = [
     ("fashion-mnist", "70,000 images of clothing, 28x28 gray, ten classes (Xiao et al., 2017)"),
     ("garments", "70,000 generated images of garments, 28x28 gray, ten classes"),
     ("garments-small", "2,500 generated images of garments, for tests"),
     ("idx", "the four IDX files of any data set, in the directory given by `--data`"),
+    (OWN, "your own: a folder of images per class, a table or arrays, given by `--data`"),
 ];
+
+/// The data set that `--data` names, whatever it holds; see [`super::import`].
+pub const OWN: &str = "own";
 
 /// Official files of Fashion-MNIST (<https://github.com/zalandoresearch/fashion-mnist>).
 const FASHION_MNIST_URL: &str = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/";
@@ -130,6 +135,10 @@ pub fn load(
         }
         _ => {}
     }
+    if name == OWN {
+        let dataset = import(own_path(sources)?, &ImportOptions::default(), progress)?.dataset;
+        return Ok(Loaded { dataset, fell_back: false, from_files: true });
+    }
     let read = |directory: &Path| {
         let dataset = read_directory(name, directory)?;
         Ok(Loaded { dataset, fell_back: false, from_files: true })
@@ -156,6 +165,27 @@ pub fn load(
         (Err(error), _, None) => Err(error),
         (Ok(_), None, _) => Err(DataError::NoDownloadDirectory { name: name.to_owned() }),
     }
+}
+
+/// Where the user's own data are.
+pub fn own_path(sources: &Sources) -> Result<&Path, DataError> {
+    let path = sources.explicit.as_deref();
+    path.ok_or_else(|| DataError::DirectoryRequired { name: OWN.to_owned() })
+}
+
+/// Whether `place` holds any file of the data set, by itself or in a directory of its name.
+pub fn holds(place: &Path, name: &str) -> bool {
+    holding(place, name).is_some()
+}
+
+/// Whether a directory holds any of the four IDX files.
+pub(super) fn holds_idx(directory: &Path) -> bool {
+    FILE_NAMES.iter().any(|file| present(directory, file).is_some())
+}
+
+/// The four IDX files of a directory, whatever data set they are.
+pub(super) fn read_idx(directory: &Path) -> Result<Dataset, DataError> {
+    read_directory("idx", directory)
 }
 
 /// The directory that `--data` or `PIPELINE_DATA` names, if it holds any file of the data set.
@@ -185,9 +215,7 @@ fn find_local(
 
 /// `place/name` or `place`, whichever holds at least one of the files.
 fn holding(place: &Path, name: &str) -> Option<PathBuf> {
-    [place.join(name), place.to_owned()]
-        .into_iter()
-        .find(|directory| FILE_NAMES.iter().any(|file| present(directory, file).is_some()))
+    [place.join(name), place.to_owned()].into_iter().find(|directory| holds_idx(directory))
 }
 
 /// The file, plain or gzipped.
@@ -204,7 +232,7 @@ fn published(name: &str) -> Result<&'static [PublishedFile; 4], DataError> {
     check_name(name)?;
     match name {
         "fashion-mnist" => Ok(&FASHION_MNIST),
-        "idx" => Err(DataError::DirectoryRequired { name: name.to_owned() }),
+        "idx" | OWN => Err(DataError::DirectoryRequired { name: name.to_owned() }),
         _ => Err(DataError::NoFiles { name: name.to_owned() }),
     }
 }

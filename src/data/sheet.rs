@@ -5,7 +5,9 @@ use std::io::Cursor;
 use image::{ExtendedColorType, ImageEncoder};
 use ndarray::{Array2, ArrayView1};
 
-use super::{DataError, ImageSet, ImageShape, Labels, Rng, Scratch, Transforms};
+use super::{
+    DataError, Decoded, ImageSet, ImageShape, ImageStep, Labels, Rng, Scratch, Transforms,
+};
 
 /// Pixels between the images of a sheet, before magnification.
 const GAP: usize = 2;
@@ -59,6 +61,30 @@ pub fn contact_sheet(
         paste(&mut pixels, sheet, (top, left), images.pixels.row(row), images.shape, scale);
     }
     png_bytes(&pixels, sheet)
+}
+
+/// Longest side of an image that is pasted as it is.
+const MAX_THUMBNAIL: usize = 96;
+
+/// The images at `rows` as a set of their own, made small enough for a sheet, with their rows in it.
+///
+/// # Panics   if a row is out of bounds
+pub fn thumbnails(images: &ImageSet, rows: &[usize]) -> (ImageSet, Vec<usize>) {
+    let ImageShape { height, width, .. } = images.shape;
+    let longest = height.max(width);
+    let scaled = |side: usize| match longest > MAX_THUMBNAIL {
+        true => (side * MAX_THUMBNAIL / longest).max(1),
+        false => side,
+    };
+    let step = ImageStep::Resize { height: scaled(height), width: scaled(width) };
+    let shape = step.shape_of(images.shape);
+    let mut pixels = Array2::zeros((rows.len(), shape.n_pixels()));
+    for (mut small, &row) in pixels.rows_mut().into_iter().zip(rows) {
+        let image = Decoded { shape: images.shape, pixels: images.pixels.row(row).to_vec() };
+        small.assign(&ArrayView1::from(&step.apply(image).pixels));
+    }
+    let labels = rows.iter().map(|&row| images.labels[row]).collect();
+    (ImageSet { shape, pixels, labels }, (0..rows.len()).collect())
 }
 
 /// Changed copies beside each original.

@@ -8,8 +8,10 @@ mod answer;
 mod chain;
 mod error;
 mod head;
+mod similar;
 
 pub use answer::{Adjust, Answer};
 pub use chain::{Chain, Link};
 pub use error::ModelError;
 pub use head::{Head, Model};
+pub use similar::{Similar, SimilarIndex, compared_by};

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::{
     AxesCard, AxisImage, CandidateRecord, Comparison, CorruptionCard, CorruptionRow, DatasetCard,
-    EvaluationRecord, GalleryImage, ModelResult, ModelRobustness, NetworkCard, Results,
-    RobustnessCard, RobustnessRecord, RunOutput, SCHEMA, ScoreFigures, SearchRecord, SearchRound,
-    SearchTimes, StageRecord, StageStatus, compare_over_seeds, example_scores, summarise,
+    EvaluationRecord, ExplainedImage, GalleryImage, HeatCard, ModelResult, ModelRobustness,
+    NetworkCard, PatternCard, PatternKind, PatternTile, Results, RobustnessCard, RobustnessRecord,
+    RunOutput, SCHEMA, ScoreFigures, SearchRecord, SearchRound, SearchTimes, StageRecord,
+    StageStatus, WhyCard, compare_over_seeds, example_scores, summarise,
 };
 use crate::data::{Corruption, ImageShape, N_SEVERITIES, Rng};
 use crate::metrics::{EpochRecord, LayerRow, compare_paired, evaluate};
@@ -202,6 +203,7 @@ fn made_of(rows: &[Row], n_disputed: usize) -> RunOutput {
         networks: vec![network("a1", 10, &mut rng), network("a3", 14, &mut rng)],
         samples: (0..30).map(|image| picture(image, image / 3, None)).collect(),
         axes: vec![axes("pca", 12), axes("fisher", 3)],
+        why: vec![("evaluation".to_owned(), why())],
         robustness: vec![robustness()],
         misclassified: misclassified.collect(),
         disagreements: vec![(
@@ -309,6 +311,42 @@ fn robustness() -> RobustnessCard {
         record: RobustnessRecord { data: "data".to_owned(), n_images: 10_000, models },
         shape,
         changes: changes.collect(),
+    }
+}
+
+/// Two test images with a heat map each, weights of a linear model, pixels that a forest reads, filters.
+fn why() -> WhyCard {
+    let shape = ImageShape { height: 28, width: 28, channels: 1 };
+    let ramp = |n: usize| (0..n).map(|i| (i * 255 / n) as u8).collect::<Vec<u8>>();
+    let image = |row: usize, predicted: usize| ExplainedImage {
+        row,
+        label: 3,
+        pixels: ramp(784),
+        heats: vec![HeatCard { model: "a3".to_owned(), predicted, values: ramp(784) }],
+    };
+    let tile = |class: Option<usize>, n: usize| PatternTile {
+        class,
+        values: (0..n).map(|i| (i % 255) as i8).collect(),
+    };
+    let pattern = |model: &str, kind, side: usize, tiles| PatternCard {
+        model: model.to_owned(),
+        kind,
+        size: [side, side],
+        tiles,
+    };
+    WhyCard {
+        shape,
+        images: vec![image(7, 3), image(31, 4)],
+        patterns: vec![
+            pattern(
+                "raw_linear",
+                PatternKind::Weights,
+                28,
+                vec![tile(Some(0), 784), tile(Some(1), 784)],
+            ),
+            pattern("raw_linear", PatternKind::Importance, 28, vec![tile(None, 784)]),
+            pattern("a3", PatternKind::Filters, 3, vec![tile(None, 9); 4]),
+        ],
     }
 }
 

@@ -286,6 +286,75 @@ pub struct AxisImage {
     pub share: f64,
 }
 
+/// What speaks for decisions of the models of an evaluation, as the page shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WhyCard {
+    /// Shape of the images below; large images are made smaller.
+    pub shape: ImageShape,
+    /// Some test images with heat maps.
+    pub images: Vec<ExplainedImage>,
+    /// What models look for in every image.
+    pub patterns: Vec<PatternCard>,
+}
+
+/// A test image, and where networks see what speaks for their answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExplainedImage {
+    /// Row in the test set.
+    pub row: usize,
+    /// True class.
+    pub label: usize,
+    /// Bytes, height x width x channels.
+    pub pixels: Vec<u8>,
+    /// Grad-CAM of each network or ensemble for its own answer.
+    pub heats: Vec<HeatCard>,
+}
+
+/// One heat map.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeatCard {
+    /// Stage of the model.
+    pub model: String,
+    /// The class that it gives, for which the map speaks.
+    pub predicted: usize,
+    /// Height x width, the largest 255.
+    pub values: Vec<u8>,
+}
+
+/// What a model looks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PatternCard {
+    /// Stage of the model.
+    pub model: String,
+    /// What the tiles are.
+    pub kind: PatternKind,
+    /// Height and width of a tile.
+    pub size: [usize; 2],
+    /// Height x width each, the largest of all 127 or -127.
+    pub tiles: Vec<PatternTile>,
+}
+
+/// What the tiles of a pattern are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PatternKind {
+    /// Weights of the pixels for a class.
+    Weights,
+    /// How much trees read every pixel.
+    Importance,
+    /// Filters of the first convolution.
+    Filters,
+}
+
+/// One tile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PatternTile {
+    /// The class that it is of.
+    pub class: Option<usize>,
+    /// Height x width.
+    pub values: Vec<i8>,
+}
+
 /// All that the writer of a run directory needs: `results.json` and what only the page shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunOutput {
@@ -301,6 +370,8 @@ pub struct RunOutput {
     pub samples: Vec<GalleryImage>,
     /// Axes of reductions.
     pub axes: Vec<AxesCard>,
+    /// What speaks for decisions, by evaluation.
+    pub why: Vec<(String, WhyCard)>,
     /// What each `robustness` stage found.
     pub robustness: Vec<RobustnessCard>,
     /// Per model id: misclassified test images.

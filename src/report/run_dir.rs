@@ -222,7 +222,12 @@ pub fn read_results(run_dir: &Path) -> Result<Results, ReportError> {
 }
 
 /// Makes the directory `dir` with these files, which may be in directories of their own, or nothing.
-fn write_whole(dir: &Path, files: &[(&str, &[u8])]) -> Result<(), ReportError> {
+///
+/// # Errors   if `dir` exists, or the place is read-only or full
+pub fn write_whole(
+    dir: &Path,
+    files: &[(impl AsRef<str>, impl AsRef<[u8]>)],
+) -> Result<(), ReportError> {
     let (parent, name) = split(dir)?;
     let failed = |path: &Path, source| ReportError::Write { path: path.to_owned(), source };
     if dir.symlink_metadata().is_ok() {
@@ -239,6 +244,7 @@ fn write_whole(dir: &Path, files: &[(&str, &[u8])]) -> Result<(), ReportError> {
     let staged = scratch.path().join(name);
     fs::create_dir(&staged).map_err(|source| failed(dir, source))?;
     for (file_name, content) in files {
+        let (file_name, content) = (file_name.as_ref(), content.as_ref());
         let write = || -> io::Result<()> {
             let path = staged.join(file_name);
             path.parent().map_or(Ok(()), fs::create_dir_all)?;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::artifact::TestScores;
 use super::disagreements::disagreements;
+use super::why::why;
 use super::{
     Accepts, Artifact, ArtifactType, Context, Field, FittedModel, InputArtifact, InputSpec, Inputs,
     Kind, Output, Stage, StageError, test_digest, typed,
@@ -14,7 +15,7 @@ use crate::learn::{Axes, Meaning};
 use crate::metrics::{self, EpochRecord, LayerRow, MetricsError};
 use crate::report::{
     AxesCard, AxisImage, Comparison, DatasetCard, Disagreements, GalleryImage, ScatterCard,
-    ScoreFigures,
+    ScoreFigures, WhyCard,
 };
 
 /// The kind.
@@ -61,6 +62,13 @@ pub static EVALUATE: Kind = Kind {
             default: Some("300"),
             read_if: None,
         },
+        Field {
+            name: "explained",
+            doc: "test images with heat maps of the networks for the report, spread over the classes",
+            accepts: Accepts::Integer { min: 0, max: 100 },
+            default: Some("6"),
+            read_if: None,
+        },
     ],
     cost_only: &[],
     produces: ArtifactType::Evaluation,
@@ -71,6 +79,7 @@ pub static EVALUATE: Kind = Kind {
 #[serde(deny_unknown_fields)]
 struct EvaluateStage {
     gallery: usize,
+    explained: usize,
     disagreements: usize,
 }
 
@@ -95,6 +104,9 @@ pub struct Evaluation {
     pub samples: Vec<GalleryImage>,
     /// Axes of reductions of the pixels.
     pub axes: Vec<AxesCard>,
+    /// What speaks for decisions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<WhyCard>,
     /// Tells the test images apart from others, see [`FittedModel::tested_on`].
     pub tested_on: String,
     /// Images on which models disagree; none of a single model.
@@ -195,6 +207,7 @@ impl Stage for EvaluateStage {
             networks,
             samples: samples(&data.train, data.n_classes()),
             axes,
+            why: Some(why(data, &entries, self.explained, context.progress)?),
             disagreements: disagreements(data, &fitted, self.disagreements, context)?,
             scatters,
             tested_on,

@@ -77,6 +77,13 @@ pub enum Accepts {
         /// Least value.
         min: i64,
     },
+    /// One of some words, or `[height, width]` of an image, both from 1 to `max`.
+    WordOrSize {
+        /// Allowed words.
+        words: &'static [&'static str],
+        /// Most pixels of a side.
+        max: i64,
+    },
     /// One of some words, or a list of one or more different texts.
     WordOrTexts {
         /// Allowed words.

@@ -33,6 +33,7 @@ mod mlp;
 mod nystroem;
 mod pca;
 mod perceptron;
+mod prepare;
 mod random_projection;
 mod robustness;
 mod scale;
@@ -42,6 +43,7 @@ mod subset;
 mod svm;
 mod svm_file;
 mod transform;
+mod why;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -64,6 +66,7 @@ pub use search::{Distribution, MAX_CANDIDATES, searched_learner};
 pub use crate::data::TableShape;
 
 use crate::data::{DataError, Sources, TensorFileError};
+use crate::explain::ExplainError;
 use crate::learn::{LearnError, Learner};
 use crate::metrics::MetricsError;
 use crate::model::ModelError;
@@ -75,6 +78,10 @@ pub static KINDS: &[&Kind] = &[
     &dataset::DATASET,
     &subset::SUBSET,
     &split::SPLIT,
+    &prepare::RESIZE,
+    &prepare::GRAY,
+    &prepare::INVERT,
+    &prepare::CENTRE,
     &augment::AUGMENT,
     &CNN,
     &ensemble::ENSEMBLE,
@@ -302,6 +309,9 @@ pub enum StageError {
     /// A classical learner could not be fitted or applied.
     #[error(transparent)]
     Learn(LearnError),
+    /// What speaks for decisions could not be found.
+    #[error(transparent)]
+    Explain(ExplainError),
     /// Labels and predictions do not go together.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -336,6 +346,7 @@ from_room_error!(DataError, Data);
 from_room_error!(NnError, Nn);
 from_room_error!(LearnError, Learn);
 from_room_error!(ModelError, Model);
+from_room_error!(ExplainError, Explain);
 
 impl StageError {
     /// What the user can do about it.
@@ -344,6 +355,7 @@ impl StageError {
             StageError::Data(error) => error.hint(),
             StageError::Nn(error) => error.hint(),
             StageError::Learn(error) => error.hint(),
+            StageError::Explain(error) => error.hint(),
             StageError::Model(error) => error.hint(),
             StageError::Metrics(error) => error.hint(),
             StageError::OtherTestImages { .. } => Some(
@@ -425,6 +437,7 @@ mod tests {
                         Value::from(words()[0].clone())
                     }
                     Accepts::Grid { .. } => Value::Object(Map::new()),
+                    Accepts::WordOrSize { .. } => json!([8, 8]),
                     _ => panic!("`{}.{}` needs a default in this test", kind.name, field.name),
                 });
                 params.insert(field.name.to_owned(), value);

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use crate::bench::{self, BenchLearner, INTELEX, SCIKIT_LEARN};
 use crate::cli::observer::Terminal;
 use crate::cli::outcome::UsageError;
-use crate::cli::target::{check_directory, sources};
+use crate::cli::target::{check_data, sources};
 use crate::config::DEFAULT_SEED;
 use crate::data::{self, Dataset};
 
@@ -228,7 +228,7 @@ impl Common {
             return Err(UsageError::new(error.to_string(), hint).into());
         }
         if let Some(path) = &self.data {
-            check_directory(path)?;
+            check_data(path)?;
         }
         Ok(data::load(&self.dataset, None, &sources(self.data.clone()), terminal)?.dataset)
     }

@@ -10,6 +10,7 @@ mod classes;
 mod compare;
 mod cost;
 mod curves;
+mod explain;
 mod graph;
 mod grid;
 mod growth;
@@ -96,6 +97,7 @@ fn parts(output: &RunOutput) -> Vec<Section> {
         (!output.samples.is_empty(), ("samples", "The images", sections::samples(output))),
         (!output.axes.is_empty(), ("axes", "What the reductions look at", axes::figures(output))),
         (!output.misclassified.is_empty(), ("mistakes", "Mistakes", sections::gallery(output))),
+        (explain::is_there(output), ("why", "Why", explain::figures(output))),
         (
             !output.networks.is_empty(),
             ("networks", "Networks", sections::networks(&output.networks)),
@@ -184,6 +186,8 @@ pub(super) fn of_first_seed(output: &RunOutput) -> RunOutput {
     let is_shown = |id: &str| first.results.model(id).is_some();
     first.networks.retain(|network| is_shown(&network.id));
     first.misclassified.retain(|(id, _)| is_shown(id));
+    let evaluations = &first.results.evaluations;
+    first.why.retain(|(id, _)| evaluations.iter().any(|evaluation| evaluation.id == *id));
     first.scores.retain(|(id, _)| is_shown(id));
     for (_, found) in &mut first.disagreements {
         found.keep_models(is_shown);
