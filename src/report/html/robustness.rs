@@ -181,7 +181,7 @@ mod tests {
         let n_changes = Corruption::all().count();
         assert_eq!(page.matches("data:image/png;base64,").count(), N_SEVERITIES * n_changes);
         assert_eq!(page.matches("<svg class=\"plot\"").count(), n_changes);
-        assert_eq!(page.matches("<polyline").count(), 2 * n_changes);
+        assert_eq!(page.matches("<polyline").count(), 2 * (n_changes + 1));
         assert!(page.contains("background fill") && !page.contains("NaN"));
     }
 }
