@@ -9,8 +9,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "engine", "bench", "config", "cache", "serve", "stage", "explain", "model", "learn",
-            "report", "metrics", "data", "kernels", "nearest", "progress",
+            "engine", "bench", "config", "cache", "serve", "stage", "export", "explain", "model",
+            "learn", "report", "metrics", "data", "kernels", "nearest", "progress",
         ],
     ),
     ("engine", &["config", "cache", "stage", "data", "meter", "nearest", "progress"]),
@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("explain", &["model", "learn", "nn", "report", "data", "progress"]),
     ("serve", &["explain", "model", "learn", "data", "progress"]),
+    ("export", &["model", "learn", "nn", "data"]),
     ("model", &["learn", "nn", "data", "progress"]),
     ("report", &["metrics", "data", "nearest"]),
     ("learn", &["data", "kernels", "metrics", "nearest", "progress"]),

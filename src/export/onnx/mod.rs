@@ -7,8 +7,11 @@
 //! ```
 //!
 //! Everything behind the networks is computed in double precision, or in whole numbers where this program
-//! has whole numbers: labels are meant to be the same, not nearly the same. Models are read as they are
-//! stored ([`crate::learn::Classifier::to_tensors`]), so that no learner knows of ONNX.
+//! has whole numbers: labels are meant to be the same, not nearly the same. Where they are not, behind a
+//! support vector machine on many real features, it is our own products in single precision that are the
+//! less exact: of 2,500 test images with 3,136 CNN features, scores from this program's features in double
+//! precision were within 5e-7 of the ONNX file's and, for 49 images, not within 1e-4 of our own. Models are
+//! read as they are stored ([`crate::learn::Classifier::to_tensors`]), so that no learner knows of ONNX.
 
 mod densities;
 mod graph;
