@@ -36,8 +36,6 @@ pub struct RunArgs {
 pub struct FinishedRun {
     /// What it found.
     pub results: Results,
-    /// Its directory.
-    pub directory: PathBuf,
     cache: PathBuf,
     store: Store,
 }
@@ -112,7 +110,7 @@ impl RunArgs {
             return Err(CacheError::Gone { what, root, why }.into());
         }
         let store = Store::open(&self.cache)?;
-        Ok(FinishedRun { results, directory, cache: self.cache.clone(), store })
+        Ok(FinishedRun { results, cache: self.cache.clone(), store })
     }
 }
 

@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2};
 use serde_json::json;
 
 use super::{Chain, ModelError};
-use crate::data::{Features, Labels, TensorFile, TensorFileError};
+use crate::data::{Labels, TensorFile, TensorFileError};
 use crate::learn::Samples;
 use crate::learn::knn::{Knn, KnnParams};
 use crate::progress::Progress;
