@@ -91,7 +91,7 @@ fn too_little_to_learn_from_is_said() {
     let fragments = ["class `kind 002`", "2 test images", "none for training"];
     run(&project, PIPELINE, "parts", &[]).fails(1, &fragments);
     std::fs::remove_dir_all(project.path("parts/train")).unwrap();
-    run(&project, PIPELINE, "parts", &[]).fails(1, &["no training image"]);
+    run(&project, PIPELINE, "parts", &[]).fails(1, &["no training image that can be used"]);
 }
 
 #[test]
