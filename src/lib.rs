@@ -9,6 +9,9 @@
 //! engine   bench     graph, plan, run, journal │ implementations side by side, what size costs
 //! config   cache     TOML -> checked and typed │ keys, store, locks
 //! stage              one file per stage kind; thin
+//! serve              a web server for the models of a run
+//! explain            what speaks for a decision, as plain pictures
+//! export             fitted models as files for other programs: ONNX, tensors, tables
 //! model              a fitted model from image to scores
 //! learn nn report    classical learners (linfa) │ networks (candle) │ tables, figures, HTML
 //! metrics            pure functions of labels and scores; significance tests
@@ -25,6 +28,8 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod engine;
+pub mod explain;
+pub mod export;
 pub mod kernels;
 pub mod learn;
 pub mod meter;
@@ -34,4 +39,5 @@ pub mod nearest;
 pub mod nn;
 pub mod progress;
 pub mod report;
+pub mod serve;
 pub mod stage;

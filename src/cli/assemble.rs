@@ -8,7 +8,8 @@ use crate::config::Pipeline;
 use crate::engine::{StageJournal, Status};
 use crate::report::{
     AxesCard, Comparison, EvaluationRecord, MatrixCell, ModelResult, NetworkCard, Results,
-    RobustnessCard, RunOutput, SCHEMA, StageRecord, StageStatus, compare_over_seeds, summarise,
+    RobustnessCard, RunOutput, SCHEMA, ScatterCard, StageRecord, StageStatus, compare_over_seeds,
+    summarise,
 };
 use crate::stage::{ArtifactType, EvaluatedModel, EvaluatedNetwork, Evaluation};
 
@@ -41,7 +42,19 @@ pub fn assemble(
     let (mut models, mut misclassified) = (Vec::<ModelResult>::new(), Vec::new());
     let (mut networks, mut comparisons) = (Vec::<NetworkCard>::new(), Vec::<Comparison>::new());
     let mut axes = Vec::<AxesCard>::new();
+    let mut why = Vec::new();
+    let (mut scatters, mut scores) = (Vec::<ScatterCard>::new(), Vec::new());
+    let mut disagreements = Vec::new();
     for (id, evaluation) in evaluations {
+        why.extend(evaluation.why.clone().map(|card| ((*id).to_owned(), card)));
+        for card in &evaluation.scatters {
+            if scatters.iter().all(|known| known.id != card.id) {
+                scatters.push(card.clone());
+            }
+        }
+        if let Some(found) = &evaluation.disagreements {
+            disagreements.push(((*id).to_owned(), found.clone()));
+        }
         for card in &evaluation.axes {
             if axes.iter().all(|known| known.id != card.id) {
                 axes.push(card.clone());
@@ -51,6 +64,7 @@ pub fn assemble(
             if models.iter().all(|known| known.id != model.id) {
                 models.push(costs.model_result(id, model));
                 misclassified.push((model.id.clone(), model.misclassified.clone()));
+                scores.extend(model.scores.clone().map(|of| (model.id.clone(), of)));
             }
         }
         for network in &evaluation.networks {
@@ -87,12 +101,13 @@ pub fn assemble(
                 title: label(&evaluation.data),
                 data: evaluation.data.clone(),
                 dataset: evaluation.dataset.clone(),
+                tested_on: evaluation.tested_on.clone(),
             })
             .collect(),
         seed: pipeline.seed,
         threads: facts.threads,
         machine: facts.machine,
-        stages: facts.journal.iter().map(stage_record).collect(),
+        stages: facts.journal.iter().map(|stage| stage_record(stage, pipeline)).collect(),
         models,
         comparisons,
         seeds,
@@ -107,14 +122,22 @@ pub fn assemble(
         networks,
         samples: first.samples.clone(),
         axes,
+        why,
         robustness,
         misclassified,
+        scores,
+        disagreements,
+        scatters,
         run_toml: facts.run_toml,
     }
 }
 
-fn stage_record(stage: &StageJournal) -> StageRecord {
+fn stage_record(stage: &StageJournal, pipeline: &Pipeline) -> StageRecord {
+    let declared = pipeline.stage(&stage.id);
+    let inputs = declared.map_or(&[][..], |declared| &declared.inputs);
     StageRecord {
+        inputs: inputs.iter().flat_map(|(_, ids)| ids).cloned().collect(),
+        params: declared.map(|declared| declared.params.clone()).unwrap_or_default(),
         id: stage.id.clone(),
         kind: stage.kind.to_owned(),
         status: match stage.status {
@@ -214,7 +237,9 @@ impl<'a> Costs<'a> {
     /// Fit cost is the model's own; `total_fit_seconds` in the details adds the network and the
     /// features it stands on. Predicting goes from pixels to labels, features included.
     fn model_result(&self, evaluation: &str, model: &EvaluatedModel) -> ModelResult {
-        let EvaluatedModel { id, model: fitted, metrics, .. } = model;
+        let EvaluatedModel { id, model: fitted, metrics, scores, .. } = model;
+        let ranking = scores.as_ref().and_then(|of| of.ranking.as_ref());
+        let calibration = scores.as_ref().and_then(|of| of.calibration.as_ref());
         let behind = self.behind(id);
         let sum = |note: &str| behind.iter().map(|id| self.seconds(id, note)).sum::<f64>();
         let fit_seconds = self.seconds(id, "fit_seconds");
@@ -255,6 +280,11 @@ impl<'a> Costs<'a> {
             weighted_f1: metrics.weighted_average.f1,
             per_class: metrics.per_class.clone(),
             confusion: metrics.confusion.clone(),
+            auc_macro: ranking.map(|of| of.auc_macro),
+            average_precision_macro: ranking.map(|of| of.average_precision_macro),
+            ece: calibration.map(|of| of.ece),
+            brier: calibration.map(|of| of.brier),
+            log_loss: calibration.map(|of| of.log_loss),
             fit_seconds,
             fit_cpu_seconds: self.seconds(id, "fit_cpu_seconds"),
             predict_seconds: own_predict_seconds + sum("extract_test_seconds"),

@@ -1,19 +1,28 @@
 //! The fitted models and the data of a finished run, from its results and the cache.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use ndarray::Array2;
+use rayon::prelude::*;
 
 use super::outcome::UsageError;
-use crate::cache::{CacheError, Store};
-use crate::data::Dataset;
-use crate::model::Model;
+use crate::cache::{CacheError, Cost, InputProvenance, Lookup, Provenance, Store};
+use crate::data::{
+    DataError, Dataset, DecodeLimits, ImageInput, Labels, TensorFile, image_files, read_image,
+};
+use crate::export::{self, Manifest};
+use crate::model::{Chain, Model, SimilarIndex, compared_by};
 use crate::nearest::nearest;
+use crate::progress::Progress;
 use crate::report::{self, ModelResult, Results};
 use crate::stage::{Artifact, ArtifactType, FittedModel, KINDS};
 
 /// Which run, and where its results of stages are.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RunArgs {
-    /// A run directory, NAME (its newest run) or NAME/RUN.
+    /// A run directory, NAME (its newest run) or NAME/RUN; to label images, also an exported model.
     run: String,
     /// Where runs are kept.
     #[arg(long, value_name = "DIR", default_value = "reports")]
@@ -49,6 +58,45 @@ impl RunArgs {
     /// As typed.
     pub fn name(&self) -> &str {
         &self.run
+    }
+
+    /// Whether it names an exported model, which has no data with it.
+    pub fn is_exported(&self) -> bool {
+        export::is_package(Path::new(&self.run))
+    }
+
+    /// The model named, or every evaluated model of the run; the one model of an exported directory.
+    ///
+    /// # Errors   as [`RunArgs::open`] and [`FinishedRun::model`], or an exported model that is damaged
+    pub fn models(&self, named: Option<&str>) -> anyhow::Result<Vec<Fitted>> {
+        if self.is_exported() {
+            return Ok(vec![self.exported(named)?]);
+        }
+        let run = self.open()?;
+        match named {
+            Some(id) => Ok(vec![run.model(id)?]),
+            None => run.results.models.iter().map(|model| run.model(&model.id)).collect(),
+        }
+    }
+
+    fn exported(&self, named: Option<&str>) -> anyhow::Result<Fitted> {
+        let (Manifest { model: known, .. }, model) = export::read(Path::new(&self.run))?;
+        if let Some(named) = named.filter(|named| *named != known.id) {
+            let message = format!("`{}` holds no model `{named}`", self.run);
+            return Err(UsageError::new(message, format!("its model is `{}`", known.id)).into());
+        }
+        let facts = FittedModel {
+            family: known.family,
+            input: known.input,
+            n_features: known.n_features,
+            network: String::new(),
+            model_bytes: known.model_bytes,
+            details: known.details,
+            tested_on: String::new(),
+            predicted: Labels::zeros(0),
+            scores: None,
+        };
+        Ok(Fitted { id: known.id, title: known.title, model, facts })
     }
 
     /// Finds the run and its cache.
@@ -90,28 +138,91 @@ impl FinishedRun {
         Ok(Fitted { id: id.to_owned(), title, model, facts })
     }
 
-    /// The model named, or every evaluated model of the run.
-    ///
-    /// # Errors   as [`FinishedRun::model`]
-    pub fn models(&self, named: Option<&str>) -> anyhow::Result<Vec<Fitted>> {
-        match named {
-            Some(id) => Ok(vec![self.model(id)?]),
-            None => self.results.models.iter().map(|model| self.model(&model.id)).collect(),
-        }
-    }
-
     /// The data that a model was evaluated on; of a model that was not, those of the first
     /// evaluation.
     ///
     /// # Errors   if they are gone from the cache
     pub fn dataset(&self, id: &str) -> anyhow::Result<Dataset> {
+        let data = self.data_stage(id);
+        match self.artifact(&data)? {
+            Artifact::Dataset(dataset) => Ok(dataset),
+            _ => Err(self.gone(&data, "it is no data set")),
+        }
+    }
+
+    /// The stage that made the data of [`FinishedRun::dataset`].
+    fn data_stage(&self, id: &str) -> String {
         let of = |model: &ModelResult| self.results.evaluation_of(model);
         let evaluation = self.results.model(id).and_then(of).or(self.results.evaluations.first());
-        let data = evaluation.map_or("", |evaluation| evaluation.data.as_str());
-        match self.artifact(data)? {
-            Artifact::Dataset(dataset) => Ok(dataset),
-            _ => Err(self.gone(data, "it is no data set")),
+        evaluation.map_or(String::new(), |evaluation| evaluation.data.clone())
+    }
+
+    /// Images made ready to be searched by what a model compares, or by pixels: the training images,
+    /// or those below a directory. Kept in the cache.
+    ///
+    /// # Errors   if model or data are gone from the cache, or an image cannot be read
+    pub fn similar(
+        &self,
+        by: Option<&str>,
+        within: Option<&Path>,
+        progress: &dyn Progress,
+    ) -> anyhow::Result<SimilarIndex> {
+        let files = within.map(image_files).transpose()?;
+        let data = self.data_stage(by.unwrap_or_default());
+        let from = match &files {
+            Some(files) => fingerprint(files)?,
+            None => self.digest(&data),
+        };
+        let input = |name: &str, id: &str, digest: String| InputProvenance {
+            input: name.to_owned(),
+            many: false,
+            stages: vec![(id.to_owned(), digest)],
+        };
+        let compared = by.unwrap_or("pixels");
+        let made_from = Provenance {
+            kind: "similar".to_owned(),
+            version: 1,
+            seed: None,
+            params: serde_json::Map::new(),
+            inputs: vec![
+                input("data", &data, from),
+                // Pixels of files are prepared as those of the data are.
+                input("model", compared, self.digest(by.unwrap_or(&data))),
+            ],
+        };
+        let key = made_from.key();
+        if let Lookup::Hit(record) = self.store.lookup(&key)
+            && let Ok(path) = self.store.verified(&record.digest)
+            && let Ok(index) = TensorFile::read(&path).and_then(SimilarIndex::from_tensors)
+        {
+            return Ok(index);
         }
+        let dataset = self.dataset(by.unwrap_or_default())?;
+        let chain = match by {
+            Some(id) => compared_by(&self.model(id)?.model),
+            None => Chain::pixels(dataset.input()),
+        };
+        let index = match files {
+            None => {
+                let (pixels, labels) = (dataset.train.pixels, dataset.train.labels);
+                SimilarIndex::build(chain, pixels, Some(labels), Vec::new(), progress)?
+            }
+            Some(files) => {
+                let pixels = prepared(&files, &chain.input)?;
+                let names = files.iter().map(|path| path.display().to_string()).collect();
+                SimilarIndex::build(chain, pixels, None, names, progress)?
+            }
+        };
+        let lock = self.store.lock(&key, &mut || !progress.interrupted())?;
+        let written = |path: &Path| index.to_tensors().write(path).map_err(io::Error::other);
+        self.store.put(&lock, made_from, Cost::default(), true, written)?;
+        Ok(index)
+    }
+
+    /// Digest of what a stage made; empty for a stage that the run has not.
+    fn digest(&self, id: &str) -> String {
+        let stage = self.results.stages.iter().find(|stage| stage.id == id);
+        stage.map_or(String::new(), |stage| stage.digest.clone())
     }
 
     /// What a stage made.
@@ -130,6 +241,30 @@ impl FinishedRun {
         let (what, root, why) = (what.to_owned(), self.cache.clone(), why.to_owned());
         CacheError::Gone { what, root, why }.into()
     }
+}
+
+/// Tells lists of files apart by their names, sizes and times.
+fn fingerprint(files: &[PathBuf]) -> Result<String, DataError> {
+    let mut hasher = blake3::Hasher::new();
+    for path in files {
+        let metadata =
+            path.metadata().map_err(|source| DataError::Io { path: path.to_owned(), source })?;
+        let modified = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let nanos = modified.map_or(0, |since| since.as_nanos());
+        hasher.update(path.as_os_str().as_encoded_bytes());
+        hasher.update(&[0]);
+        hasher.update(&metadata.len().to_le_bytes());
+        hasher.update(&nanos.to_le_bytes());
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// The rows of image files, `[n_files, n_pixels]`.
+fn prepared(files: &[PathBuf], input: &ImageInput) -> Result<Array2<u8>, DataError> {
+    let row = |path: &PathBuf| Ok(input.row(&read_image(path, &DecodeLimits::default())?));
+    let rows = files.par_iter().map(row).collect::<Result<Vec<Vec<u8>>, DataError>>()?;
+    let shape = (rows.len(), input.shape.n_pixels());
+    Ok(Array2::from_shape_vec(shape, rows.concat()).expect("every row has the pixels of the input"))
 }
 
 fn is_model(kind: &str) -> bool {

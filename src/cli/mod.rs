@@ -5,6 +5,8 @@ mod bench;
 mod compare;
 mod data;
 mod data_card;
+mod explain;
+mod export;
 mod fitted;
 mod list;
 mod machine;
@@ -12,8 +14,12 @@ mod model;
 mod observer;
 mod outcome;
 mod plan;
+mod predict;
+mod report;
 mod run;
 mod run_place;
+mod serve;
+mod similar;
 mod target;
 
 use std::io::IsTerminal;
@@ -44,10 +50,22 @@ enum Command {
     List(list::Args),
     /// Compare the models of finished runs in one table.
     Compare(compare::Args),
+    /// Write the page of a run again, or one page of several runs.
+    Report(report::Args),
     /// Time implementations of a learner side by side, and foretell larger sizes.
     Bench(bench::Args),
+    /// Label images with the models of a finished run.
+    Predict(predict::Args),
+    /// Find the images most like an image, among the training images of a run or in a directory.
+    Similar(similar::Args),
+    /// Serve the models of a finished run on this machine: a page, and an interface for programs.
+    Serve(serve::Args),
     /// Show or export a fitted model of a run.
     Model(model::ModelArgs),
+    /// Show what speaks for a model's decision on an image: pictures and a page.
+    Explain(explain::Args),
+    /// Write a fitted model as one directory: weights, ONNX, labels and a manifest.
+    Export(export::Args),
     /// Fetch, verify or show data sets.
     Data(data::DataArgs),
 }
@@ -63,8 +81,14 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::run(args),
         Command::List(args) => list::run(args),
         Command::Compare(args) => compare::run(args),
+        Command::Report(args) => report::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Predict(args) => predict::run(args),
+        Command::Similar(args) => similar::run(args),
+        Command::Serve(args) => serve::run(args),
         Command::Model(args) => model::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Export(args) => export::run(args),
         Command::Data(args) => observer::Terminal::new(std::io::stderr().is_terminal())
             .and_then(|terminal| data::run(args, &terminal)),
     };

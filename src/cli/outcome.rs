@@ -8,7 +8,11 @@ use crate::cache::CacheError;
 use crate::config::ConfigError;
 use crate::data::DataError;
 use crate::engine::EngineError;
+use crate::explain::ExplainError;
+use crate::export::ExportError;
+use crate::model::ModelError;
 use crate::report::ReportError;
+use crate::serve::ServeError;
 
 /// The command line or a pipeline file is wrong.
 const USAGE: u8 = 2;
@@ -52,6 +56,7 @@ pub fn exit_code(done: anyhow::Result<()>) -> ExitCode {
     }
     let is_usage = error.downcast_ref::<UsageError>().is_some()
         || error.downcast_ref().is_some_and(BenchError::is_usage)
+        || error.downcast_ref().is_some_and(ExplainError::is_usage)
         || matches!(error.downcast_ref(), Some(ReportError::RunNotFound { .. }));
     ExitCode::from(if is_usage { USAGE } else { 1 })
 }
@@ -67,7 +72,11 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         .or_else(|| error.downcast_ref::<CacheError>().and_then(CacheError::hint))
         .or_else(|| error.downcast_ref::<BenchError>().and_then(BenchError::hint))
         .or_else(|| error.downcast_ref::<DataError>().and_then(DataError::hint))
+        .or_else(|| error.downcast_ref::<ExplainError>().and_then(ExplainError::hint))
         .or_else(|| error.downcast_ref::<ReportError>().and_then(ReportError::hint))
+        .or_else(|| error.downcast_ref::<ExportError>().and_then(ExportError::hint))
+        .or_else(|| error.downcast_ref::<ModelError>().and_then(ModelError::hint))
+        .or_else(|| error.downcast_ref::<ServeError>().and_then(ServeError::hint))
 }
 
 /// `pipeline list | head -1` closes our stdout early; that is no failure.

@@ -9,6 +9,7 @@ const SHIPPED: &[(&str, &str)] = &[
     ("baseline_vs_deeper", include_str!("../../pipelines/baseline_vs_deeper.toml")),
     ("regularisation", include_str!("../../pipelines/regularisation.toml")),
     ("depth", include_str!("../../pipelines/depth.toml")),
+    ("full", include_str!("../../pipelines/full.toml")),
     ("robustness", include_str!("../../pipelines/robustness.toml")),
     ("conventional", include_str!("../../pipelines/conventional.toml")),
     ("benchmark", include_str!("../../pipelines/benchmark.toml")),

@@ -255,6 +255,12 @@ pub enum DataError {
     /// Bytes that are no image, a damaged one, or one too large.
     #[error(transparent)]
     Image(#[from] ImageFault),
+    /// No file below a directory is named as an image.
+    #[error("no PNG or JPEG image below `{}`", .path.display())]
+    NoImages {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A folder, table or archive is no data set that can be used.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -320,6 +326,7 @@ impl DataError {
             UnknownDataset { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `{nearest}`?"))
             }
+            NoImages { .. } => Some("name its files, or a directory of .png or .jpg files".into()),
             Import(error) => error.hint(),
             Image(ImageFault::TooLarge { .. }) => Some("make the image smaller".into()),
             ShiftTooLarge { .. } => Some("shift by fewer pixels".into()),

@@ -139,8 +139,25 @@ impl<'a> TensorFile<'a> {
         hasher.finalize().to_hex().to_string()
     }
 
+    /// The same file, sharing no memory with what it was made of.
+    pub fn into_owned(self) -> TensorFile<'static> {
+        let owned = |(name, tensor): (String, Tensor<'a>)| (name, tensor.into_owned());
+        TensorFile {
+            document: self.document,
+            tensors: self.tensors.into_iter().map(owned).collect(),
+        }
+    }
+
     /// Writes the file; the caller makes it atomic and durable (temporary name, sync, rename).
     pub fn write(&self, path: &Path) -> Result<(), TensorFileError> {
+        let mut out = BufWriter::new(File::create(path)?);
+        self.write_to(&mut out)?;
+        out.flush()?;
+        Ok(())
+    }
+
+    /// As [`TensorFile::write`], into memory or elsewhere.
+    pub fn write_to(&self, out: &mut impl Write) -> Result<(), TensorFileError> {
         let malformed =
             |error: &dyn std::fmt::Display| TensorFileError::Malformed(error.to_string());
         let mut offset = 0;
@@ -161,13 +178,11 @@ impl<'a> TensorFile<'a> {
         let mut header = serde_json::to_vec(&metadata).map_err(|e| malformed(&e))?;
         header.resize(header.len().next_multiple_of(8), b' ');
 
-        let mut out = BufWriter::new(File::create(path)?);
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(&header)?;
         for tensor in self.tensors.values() {
             out.write_all(tensor.bytes())?;
         }
-        out.flush()?;
         Ok(())
     }
 }
@@ -215,6 +230,15 @@ impl Tensor<'_> {
             Tensor::U32(_) => Dtype::U32,
             Tensor::F32(_) => Dtype::F32,
             Tensor::F64(_) => Dtype::F64,
+        }
+    }
+
+    fn into_owned(self) -> Tensor<'static> {
+        match self {
+            Tensor::U8(values) => Tensor::U8(values.into_owned().into()),
+            Tensor::U32(values) => Tensor::U32(values.into_owned().into()),
+            Tensor::F32(values) => Tensor::F32(values.into_owned().into()),
+            Tensor::F64(values) => Tensor::F64(values.into_owned().into()),
         }
     }
 

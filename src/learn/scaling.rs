@@ -203,6 +203,10 @@ impl Transformer for Scaler {
         .to_owned()
     }
 
+    fn is_affine(&self) -> bool {
+        true
+    }
+
     fn to_tensors(&self) -> TensorFile<'_> {
         let mut file = TensorFile::new(json!({ "type": "scale", "method": self.method }));
         file.insert_f64("shift", ArrayView1::from(&self.shift));

@@ -33,6 +33,11 @@ pub trait Transformer: Any + Send + Sync {
     /// What only this kind of map has; nothing that differs from run to run.
     fn details(&self) -> Map<String, Value>;
 
+    /// Whether outputs are weighted sums of the inputs and a constant.
+    fn is_affine(&self) -> bool {
+        false
+    }
+
     /// What its outputs stand for in the space of its input, where that can be said.
     fn axes(&self) -> Option<Axes> {
         None

@@ -1,6 +1,7 @@
 //! Numbers of scikit-learn and SciPy, made by `tests/reference/metrics.py` (versions and seed
 //! inside the fixture).
 
+use ndarray::Array2;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -48,4 +49,51 @@ pub(super) struct PairedTCase {
 
 pub(super) fn load() -> Fixture {
     serde_json::from_str(include_str!("../../tests/reference/metrics.json")).unwrap()
+}
+
+/// Numbers made by `tests/reference/score_metrics.py`.
+#[derive(Deserialize)]
+pub(super) struct ScoreFixture {
+    pub n_bins: usize,
+    pub cases: Vec<ScoreCase>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ScoreCase {
+    pub name: String,
+    pub labels: Vec<usize>,
+    scores: Vec<Vec<f64>>,
+    pub classes: Vec<ClassCase>,
+    pub auc_macro: f64,
+    pub calibration: Option<CalibrationCase>,
+}
+
+impl ScoreCase {
+    /// `[n_images, n_classes]`.
+    pub fn matrix(&self) -> Array2<f64> {
+        let shape = (self.scores.len(), self.scores[0].len());
+        Array2::from_shape_vec(shape, self.scores.concat()).unwrap()
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct ClassCase {
+    pub auc: f64,
+    pub average_precision: f64,
+    pub roc: Vec<[f64; 2]>,
+    pub precision_recall: Vec<[f64; 2]>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CalibrationCase {
+    pub counts: Vec<u64>,
+    pub confidence: Vec<f64>,
+    pub accuracy: Vec<f64>,
+    pub ece: f64,
+    pub brier: f64,
+    pub log_loss: f64,
+}
+
+pub(super) fn load_scores() -> ScoreFixture {
+    serde_json::from_str(include_str!("../../tests/reference/score_metrics.json")).unwrap()
 }

@@ -66,6 +66,16 @@ impl Ensemble {
         &self.members
     }
 
+    /// How their probabilities become one.
+    pub fn average(&self) -> Average {
+        self.average
+    }
+
+    /// Whether each network also labels the mirrored image.
+    pub fn flip_views(&self) -> bool {
+        self.flip_views
+    }
+
     /// Probabilities of the classes, `[n_images, n_classes]`, of images `[n_images, n_pixels]`.
     ///
     /// # Errors

@@ -124,6 +124,28 @@ pub enum NnError {
         /// All names, aliases last.
         known: Vec<String>,
     },
+    /// The layer has no maps to look at.
+    #[error("layer `{layer}` of architecture `{architecture}` gives {found}, no image")]
+    NoMaps {
+        /// Architecture.
+        architecture: String,
+        /// Layer asked for.
+        layer: String,
+        /// What it gives.
+        found: String,
+        /// Layers that give images.
+        known: Vec<String>,
+    },
+    /// Only convolutions have filters.
+    #[error("layer `{layer}` of architecture `{architecture}` is no convolution")]
+    NoFilters {
+        /// Architecture.
+        architecture: String,
+        /// Layer asked for.
+        layer: String,
+        /// Its convolutions.
+        known: Vec<String>,
+    },
     /// Images of another size than the network reads.
     #[error("images of {found} pixels, the network reads {expected}")]
     PixelCount {
@@ -188,6 +210,13 @@ impl NnError {
                 Some(nearest) => format!("did you mean `{nearest}`? layers: {}", known.join(", ")),
                 None => format!("layers: {}", known.join(", ")),
             }),
+            NnError::NoMaps { known, .. } if known.is_empty() => {
+                Some("this network has no convolution to look into".into())
+            }
+            NnError::NoMaps { known, .. } => {
+                Some(format!("layers that give images: {}", known.join(", ")))
+            }
+            NnError::NoFilters { known, .. } => Some(format!("convolutions: {}", known.join(", "))),
             NnError::Shape { expected, .. } if expected.starts_with("at least") => {
                 Some("use fewer poolings, a smaller kernel or `padding = \"same\"`".into())
             }

@@ -8,7 +8,8 @@
 //! Architecture (layers, TOML) ─▶ plan (layers fused into steps, shapes, parameters)
 //! plan + weights ─▶ tape (forward, backward on ops) ─▶ gradient (penalties, clipping)
 //!                ─▶ optimizer (at the rate of `schedule`) ─▶ average ─▶ train (epochs, checkpoints)
-//!                                                         └▶ Network (scores, features, file)
+//!                                                         └▶ Network (scores, features, file;
+//!                                                                  `explain`: maps, filters, Grad-CAM)
 //! ```
 
 mod architecture;
@@ -19,6 +20,7 @@ mod candle;
 mod checkpoint;
 mod ensemble;
 mod error;
+mod explain;
 mod gradient;
 mod network;
 mod ops;
@@ -29,15 +31,18 @@ mod schedule;
 mod tape;
 mod train;
 mod transfer;
+mod view;
 
 pub use architecture::Architecture;
 pub use ensemble::{Average, Ensemble};
 pub use error::NnError;
+pub use explain::{Toward, enlarged};
 pub use network::Network;
 pub use params::{
     Engine, Freeze, Initialisation, Keep, Optimizer, Precision, Schedule, TrainParams,
 };
 pub use train::{Trained, fine_tune, train};
+pub use view::{NetworkView, OperationView, StepView};
 
 #[cfg(test)]
 mod test_fixture;

@@ -31,11 +31,11 @@ const N_IMAGES_PER_SCALING: usize = 64;
 /// height, width, channel.
 #[derive(Clone, Debug)]
 pub struct Network {
-    architecture: Architecture,
-    shape: ImageShape,
-    n_classes: usize,
-    plan: Plan,
-    weights: Weights,
+    pub(super) architecture: Architecture,
+    pub(super) shape: ImageShape,
+    pub(super) n_classes: usize,
+    pub(super) plan: Plan,
+    pub(super) weights: Weights,
 }
 
 /// The document of a stored network.
@@ -81,6 +81,11 @@ impl Network {
     pub fn n_parameters(&self) -> usize {
         let trained = self.plan.parameters.iter().filter(|parameter| parameter.is_trained);
         trained.map(|parameter| parameter.n_values()).sum()
+    }
+
+    /// What its convolutions multiply.
+    pub fn precision(&self) -> Precision {
+        self.plan.precision
     }
 
     /// Parameters and their values.

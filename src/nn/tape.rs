@@ -80,7 +80,7 @@ pub fn gradients(
     let scores = values.last().map(Value::mapped).unwrap_or_default();
     let loss = cross_entropy(scores, labels, smoothing);
     let running = run.running(&saved);
-    let grads = run.backward(values, saved, &readers, loss.gradient);
+    let (grads, _) = run.backward(values, saved, &readers, loss.gradient, 0);
     Gradients { loss_sum: loss.sum, n_right: loss.n_right, grads, running }
 }
 
@@ -114,6 +114,55 @@ pub fn infer(
         }
     }
     values.pop().unwrap_or_default().into_rows()
+}
+
+/// The stretch of a network that a gradient goes back through: from one of its values to an earlier one.
+#[derive(Clone, Copy)]
+pub struct Stretch {
+    /// The later value, or the same.
+    pub from: usize,
+    /// The earlier value.
+    pub to: usize,
+}
+
+/// Runs `n` images up to `stretch.from` outside training, and `slope`, the gradient of something by that
+/// value, back to `stretch.to`. Returns the value there and its gradient.
+///
+/// `plan` joins no layers; its flags of what learns are of no account, and its normalisations use their
+/// running statistics.
+pub fn pull_back(
+    plan: &Plan,
+    weights: &Weights,
+    (x, n): (Vec<f32>, usize),
+    stretch: Stretch,
+    slope: Vec<f32>,
+    buffers: &Buffers,
+) -> (Vec<f32>, Vec<f32>) {
+    let mut plan = plan.clone();
+    plan.steps.truncate(stretch.from);
+    plan.learns = vec![false; stretch.from + 1];
+    plan.learns[stretch.to] = true;
+    for (position, step) in plan.steps.iter_mut().enumerate() {
+        let mut follows = plan.learns[step.input];
+        match &mut step.operation {
+            Operation::BatchNorm { norm, .. } => norm.is_frozen = true,
+            Operation::Add { other, .. } => follows |= plan.learns[*other],
+            _ => {}
+        }
+        plan.learns[position + 1] |= follows;
+    }
+    let run = Run { plan: &plan, weights, n, moment: None, buffers };
+    let readers = run.readers();
+    let mut values = vec![Value::plain(x)];
+    let mut saved = Vec::with_capacity(plan.steps.len());
+    for step in &plan.steps {
+        let (value, kept) = run.forward(step, &values, true);
+        values.push(value);
+        saved.push(kept);
+    }
+    let found = values[stretch.to].mapped().to_vec();
+    let (_, gradient) = run.backward(values, saved, &readers, slope, stretch.to);
+    (found, gradient)
 }
 
 struct Run<'a> {
@@ -310,20 +359,22 @@ impl Run<'_> {
         moved
     }
 
+    /// The gradients of the weights behind the value `to`, and that of the value itself if it learns.
     fn backward(
         &self,
         mut values: Vec<Value>,
         mut saved: Vec<Saved>,
         readers: &[Readers],
         grad: Vec<f32>,
-    ) -> Weights {
+        to: usize,
+    ) -> (Weights, Vec<f32>) {
         let mut grads: Weights = vec![Vec::new(); self.weights.len()];
         // The gradient of each value, as far as its readers have been visited.
         let mut flowing: Vec<Flowing> = values.iter().map(|_| Flowing::default()).collect();
         if let Some(last) = flowing.last_mut() {
             last.grad = grad;
         }
-        for (position, step) in self.plan.steps.iter().enumerate().rev() {
+        for (position, step) in self.plan.steps.iter().enumerate().skip(to).rev() {
             let flow = std::mem::take(&mut flowing[position + 1]);
             let kept = saved.pop().unwrap_or(Saved::Nothing);
             if self.plan.learns[position + 1] {
@@ -350,7 +401,7 @@ impl Run<'_> {
             }
         }
         values.into_iter().for_each(|x| x.release(self.buffers));
-        grads
+        (grads, std::mem::take(&mut flowing[to].grad))
     }
 
     /// Adds a gradient to that of a value.
@@ -448,7 +499,10 @@ impl Run<'_> {
             Operation::MeanWindows { windows } => {
                 back(elementwise::mean_windows_backward(grad, &windows, self.buffers))
             }
-            Operation::Dropout { rate } => back(dropout::backward(grad, bytes, rate, self.buffers)),
+            Operation::Dropout { rate } if self.moment.is_some() => {
+                back(dropout::backward(grad, bytes, rate, self.buffers))
+            }
+            Operation::Dropout { .. } => back(grad.to_vec()),
             Operation::Add { other, relu: true } => {
                 Back::Both(other, elementwise::relu_backward(y, grad, self.buffers))
             }

@@ -2,6 +2,7 @@
 
 mod augmentation;
 mod ensemble;
+mod explain;
 
 use std::path::Path;
 use std::sync::Mutex;

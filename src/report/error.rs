@@ -46,6 +46,12 @@ pub enum ReportError {
         /// What the system said.
         source: io::Error,
     },
+    /// A run without what its page is made of.
+    #[error("`{}` is not there: the page of this run cannot be written again", path.display())]
+    NoPage {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file is there, but it does not hold results.
     #[error("`{}` is not a results file: {source}", path.display())]
     Malformed {
@@ -102,7 +108,9 @@ impl ReportError {
             ReportError::Read { .. } => {
                 "`pipeline run cnn_svm` makes a run; a run directory holds `results.json`"
             }
-            ReportError::Malformed { .. } | ReportError::Schema { .. } => {
+            ReportError::NoPage { .. }
+            | ReportError::Malformed { .. }
+            | ReportError::Schema { .. } => {
                 "run the pipeline again; unchanged stages come from the cache"
             }
             ReportError::Table(_) | ReportError::Json(_) => return None,

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::{
     AxesCard, AxisImage, CandidateRecord, Comparison, CorruptionCard, CorruptionRow, DatasetCard,
-    EvaluationRecord, GalleryImage, ModelResult, ModelRobustness, NetworkCard, Results,
-    RobustnessCard, RobustnessRecord, RunOutput, SCHEMA, SearchRecord, SearchRound, SearchTimes,
-    StageRecord, StageStatus, compare_over_seeds, summarise,
+    EvaluationRecord, ExplainedImage, GalleryImage, HeatCard, ModelResult, ModelRobustness,
+    NetworkCard, PatternCard, PatternKind, PatternTile, Results, RobustnessCard, RobustnessRecord,
+    RunOutput, SCHEMA, ScoreFigures, SearchRecord, SearchRound, SearchTimes, StageRecord,
+    StageStatus, WhyCard, compare_over_seeds, example_scores, summarise,
 };
 use crate::data::{Corruption, ImageShape, N_SEVERITIES, Rng};
 use crate::metrics::{EpochRecord, LayerRow, compare_paired, evaluate};
@@ -29,7 +30,8 @@ const N_TEST: usize = 4000;
 const SHAPE: ImageShape = ImageShape { height: 28, width: 28, channels: 1 };
 
 /// Id, title, family, input, features, chance to be right, fit and predict seconds, bytes.
-type Row = (&'static str, &'static str, &'static str, &'static str, usize, f64, f64, f64, u64);
+pub(super) type Row =
+    (&'static str, &'static str, &'static str, &'static str, usize, f64, f64, f64, u64);
 const MODELS: [Row; 9] = [
     ("a1", "A1 softmax", "neural", "pixels", 784, 0.905, 21.4, 0.31, 2_371_022),
     ("a3", "A3 softmax", "neural", "pixels", 784, 0.912, 38.2, 0.52, 2_780_114),
@@ -44,52 +46,81 @@ const MODELS: [Row; 9] = [
 
 /// The whole run; the same at every call.
 pub(crate) fn run_output() -> RunOutput {
+    made_of(&MODELS, 60)
+}
+
+/// A run of `n_models` like those, with as many disputed images as a stage keeps.
+pub(crate) fn many_models(n_models: usize) -> RunOutput {
+    let rows = (0..n_models).map(|nth| {
+        let mut row = MODELS[nth % MODELS.len()];
+        // Names live as long as the test.
+        row.0 = Box::leak(format!("{}_{nth}", row.0).into_boxed_str());
+        row
+    });
+    let rows: Vec<Row> = rows.collect();
+    made_of(&rows, 300)
+}
+
+fn made_of(rows: &[Row], n_disputed: usize) -> RunOutput {
     let names: Vec<String> = CLASSES.map(str::to_owned).to_vec();
     let mut rng = Rng::new(7, &["example"]);
     let labels: Vec<usize> = (0..N_TEST).map(|_| rng.below(10)).collect();
     let difficulty: Vec<f32> = (0..N_TEST).map(|_| rng.unit_f32()).collect();
     let predictions: Vec<Vec<usize>> =
-        MODELS.iter().map(|row| predict(&labels, &difficulty, row.5, &mut rng)).collect();
+        rows.iter().map(|row| predict(&labels, &difficulty, row.5, &mut rng)).collect();
 
-    let models = MODELS.iter().zip(&predictions).map(|(row, predicted)| {
-        let found = evaluate(&labels, predicted, &names).unwrap();
-        ModelResult {
-            id: row.0.to_owned(),
-            title: row.1.to_owned(),
-            evaluation: "evaluation".to_owned(),
-            family: row.2.to_owned(),
-            input: row.3.to_owned(),
-            n_features: row.4,
-            n_train: None,
-            series: None,
-            reported: None,
-            cell: None,
-            accuracy: found.accuracy,
-            accuracy_ci95: found.accuracy_ci95,
-            macro_precision: found.macro_average.precision,
-            macro_recall: found.macro_average.recall,
-            macro_f1: found.macro_average.f1,
-            weighted_precision: found.weighted_average.precision,
-            weighted_recall: found.weighted_average.recall,
-            weighted_f1: found.weighted_average.f1,
-            per_class: found.per_class,
-            confusion: found.confusion,
-            fit_seconds: row.6,
-            fit_cpu_seconds: 1.9 * row.6,
-            predict_seconds: row.7,
-            model_bytes: row.8,
-            peak_rss_bytes: Some(900_000_000 + 40 * row.8 / 10),
-            details: details(row),
-        }
-    });
+    let scores: Vec<ScoreFigures> = rows
+        .iter()
+        .zip(&predictions)
+        .map(|(row, predicted)| example_scores::scores(row, predicted, &labels))
+        .collect();
+    let models =
+        rows.iter().zip(predictions.iter().zip(&scores)).map(|(row, (predicted, scores))| {
+            let ranking = scores.ranking.as_ref().unwrap();
+            let calibration = scores.calibration.as_ref();
+            let found = evaluate(&labels, predicted, &names).unwrap();
+            ModelResult {
+                id: row.0.to_owned(),
+                title: row.1.to_owned(),
+                evaluation: "evaluation".to_owned(),
+                family: row.2.to_owned(),
+                input: row.3.to_owned(),
+                n_features: row.4,
+                n_train: None,
+                series: None,
+                reported: (row.2 != "classical").then_some(row.5 - 0.004),
+                cell: None,
+                accuracy: found.accuracy,
+                accuracy_ci95: found.accuracy_ci95,
+                macro_precision: found.macro_average.precision,
+                macro_recall: found.macro_average.recall,
+                macro_f1: found.macro_average.f1,
+                weighted_precision: found.weighted_average.precision,
+                weighted_recall: found.weighted_average.recall,
+                weighted_f1: found.weighted_average.f1,
+                per_class: found.per_class,
+                confusion: found.confusion,
+                auc_macro: Some(ranking.auc_macro),
+                average_precision_macro: Some(ranking.average_precision_macro),
+                ece: calibration.map(|of| of.ece),
+                brier: calibration.map(|of| of.brier),
+                log_loss: calibration.map(|of| of.log_loss),
+                fit_seconds: row.6,
+                fit_cpu_seconds: 1.9 * row.6,
+                predict_seconds: row.7,
+                model_bytes: row.8,
+                peak_rss_bytes: Some(900_000_000 + 40 * row.8 / 10),
+                details: details(row),
+            }
+        });
     let models: Vec<ModelResult> = models.collect();
 
     let pairs = [(2, 0), (3, 0), (4, 1), (5, 1), (6, 1), (6, 7), (6, 5), (7, 1)];
     let comparisons = pairs.map(|(a, b)| {
         let paired = compare_paired(&labels, &predictions[a], &predictions[b]).unwrap();
         Comparison {
-            a: MODELS[a].0.to_owned(),
-            b: MODELS[b].0.to_owned(),
+            a: rows[a].0.to_owned(),
+            b: rows[b].0.to_owned(),
             test: "mcnemar".to_owned(),
             p_value: paired.p_value,
             n_only_a: paired.n_only_a,
@@ -100,12 +131,12 @@ pub(crate) fn run_output() -> RunOutput {
         }
     });
 
-    let misclassified = MODELS.iter().zip(&predictions).map(|(row, predicted)| {
+    let misclassified = rows.iter().zip(&predictions).map(|(row, predicted)| {
         let wrong = (0..N_TEST).filter(|&image| predicted[image] != labels[image]).take(24);
         let images = wrong.map(|image| picture(image, labels[image], Some(predicted[image])));
         (row.0.to_owned(), images.collect())
     });
-    let stages = MODELS.iter().enumerate().map(|(at, row)| StageRecord {
+    let stages = rows.iter().enumerate().map(|(at, row)| StageRecord {
         id: row.0.to_owned(),
         kind: if row.2 == "neural" { "train" } else { "svm" }.to_owned(),
         status: if at % 3 == 0 { StageStatus::Cached } else { StageStatus::Ran },
@@ -113,7 +144,20 @@ pub(crate) fn run_output() -> RunOutput {
         cpu_seconds: 1.9 * row.6,
         peak_rss_bytes: Some(900_000_000),
         digest: blake3::hash(row.0.as_bytes()).to_hex().to_string(),
+        inputs: vec![row.3.split(' ').next().unwrap_or_default().replace("pixels", "data")],
+        params: json!({"c": 10.0, "kernel": "rbf", "gamma": "scale"}).as_object().unwrap().clone(),
     });
+    let data = StageRecord {
+        id: "data".to_owned(),
+        kind: "dataset".to_owned(),
+        status: StageStatus::Cached,
+        seconds: 0.4,
+        cpu_seconds: 0.4,
+        peak_rss_bytes: None,
+        digest: blake3::hash(b"data").to_hex().to_string(),
+        inputs: Vec::new(),
+        params: Default::default(),
+    };
 
     let dataset = DatasetCard {
         name: "example".to_owned(),
@@ -136,6 +180,7 @@ pub(crate) fn run_output() -> RunOutput {
                 title: "data".to_owned(),
                 data: "data".to_owned(),
                 dataset,
+                tested_on: "made up".to_owned(),
             }],
             seed: 42,
             threads: 2,
@@ -145,7 +190,7 @@ pub(crate) fn run_output() -> RunOutput {
             .as_object()
             .unwrap()
             .clone(),
-            stages: stages.collect(),
+            stages: [data].into_iter().chain(stages).collect(),
             models,
             comparisons: comparisons.to_vec(),
             seeds: Vec::new(),
@@ -158,8 +203,15 @@ pub(crate) fn run_output() -> RunOutput {
         networks: vec![network("a1", 10, &mut rng), network("a3", 14, &mut rng)],
         samples: (0..30).map(|image| picture(image, image / 3, None)).collect(),
         axes: vec![axes("pca", 12), axes("fisher", 3)],
+        why: vec![("evaluation".to_owned(), why())],
         robustness: vec![robustness()],
         misclassified: misclassified.collect(),
+        disagreements: vec![(
+            "evaluation".to_owned(),
+            example_scores::disagreements(rows, &predictions, &labels, n_disputed),
+        )],
+        scores: rows.iter().map(|row| row.0.to_owned()).zip(scores).collect(),
+        scatters: ["pca", "fisher"].map(|id| example_scores::scatter(id, &labels)).to_vec(),
         run_toml: "# made-up example\n[pipeline]\nname = \"cnn_svm\"\n\n[stage.a3]\nkind = \
                    \"train\"\narchitecture = \"A3\"\n"
             .to_owned(),
@@ -210,6 +262,11 @@ pub(crate) fn seeds_output() -> RunOutput {
     };
     output.networks.iter_mut().for_each(|network| name(&mut network.id));
     output.misclassified.iter_mut().for_each(|(id, _)| name(id));
+    output.scores.iter_mut().for_each(|(id, _)| name(id));
+    for (id, found) in &mut output.disagreements {
+        name(id);
+        found.models.iter_mut().for_each(name);
+    }
     output.title = "Made-up example of three seeds for tests".to_owned();
     output
 }
@@ -254,6 +311,42 @@ fn robustness() -> RobustnessCard {
         record: RobustnessRecord { data: "data".to_owned(), n_images: 10_000, models },
         shape,
         changes: changes.collect(),
+    }
+}
+
+/// Two test images with a heat map each, weights of a linear model, pixels that a forest reads, filters.
+fn why() -> WhyCard {
+    let shape = ImageShape { height: 28, width: 28, channels: 1 };
+    let ramp = |n: usize| (0..n).map(|i| (i * 255 / n) as u8).collect::<Vec<u8>>();
+    let image = |row: usize, predicted: usize| ExplainedImage {
+        row,
+        label: 3,
+        pixels: ramp(784),
+        heats: vec![HeatCard { model: "a3".to_owned(), predicted, values: ramp(784) }],
+    };
+    let tile = |class: Option<usize>, n: usize| PatternTile {
+        class,
+        values: (0..n).map(|i| (i % 255) as i8).collect(),
+    };
+    let pattern = |model: &str, kind, side: usize, tiles| PatternCard {
+        model: model.to_owned(),
+        kind,
+        size: [side, side],
+        tiles,
+    };
+    WhyCard {
+        shape,
+        images: vec![image(7, 3), image(31, 4)],
+        patterns: vec![
+            pattern(
+                "raw_linear",
+                PatternKind::Weights,
+                28,
+                vec![tile(Some(0), 784), tile(Some(1), 784)],
+            ),
+            pattern("raw_linear", PatternKind::Importance, 28, vec![tile(None, 784)]),
+            pattern("a3", PatternKind::Filters, 3, vec![tile(None, 9); 4]),
+        ],
     }
 }
 
@@ -392,7 +485,7 @@ fn network(id: &str, n_epochs: usize, rng: &mut Rng) -> NetworkCard {
 }
 
 /// A shape that differs by class: bars, frames and discs with a little noise.
-fn picture(row: usize, label: usize, predicted: Option<usize>) -> GalleryImage {
+pub(super) fn picture(row: usize, label: usize, predicted: Option<usize>) -> GalleryImage {
     let mut rng = Rng::new(row as u64, &["example", "picture"]);
     let pixels = (0..SHAPE.n_pixels()).map(|at| {
         let (y, x) = ((at / 28) as f32 - 13.5, (at % 28) as f32 - 13.5);

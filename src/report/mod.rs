@@ -4,8 +4,14 @@ mod bench;
 mod error;
 #[cfg(test)]
 mod example;
+#[cfg(test)]
+mod example_scores;
+mod explanation;
+mod explore;
+mod figures;
 mod format;
 mod html;
+mod join;
 mod results;
 mod robustness;
 mod run_dir;
@@ -20,16 +26,25 @@ pub use bench::{
     bench_headline, bench_page, bench_text,
 };
 pub use error::ReportError;
+pub use explanation::{
+    Exhibit, Explained, ExplainedScore, Figure, explanation_files, explanation_sentence,
+};
+pub use explore::{Disagreements, DisputedImage, ScatterCard, ScoreFigures};
 pub use format::{bytes, seconds};
 pub use html::{headline, page};
+pub use join::join;
 pub use results::{
-    AxesCard, AxisImage, Comparison, DatasetCard, EvaluationRecord, GalleryImage, MatrixCell,
-    ModelResult, NetworkCard, Results, RunOutput, SCHEMA, StageRecord, StageStatus,
+    AxesCard, AxisImage, Comparison, DatasetCard, EvaluationRecord, ExplainedImage, GalleryImage,
+    HeatCard, MatrixCell, ModelResult, NetworkCard, PatternCard, PatternKind, PatternTile, Results,
+    RunOutput, SCHEMA, StageRecord, StageStatus, WhyCard,
 };
 pub use robustness::{
     CorruptionCard, CorruptionRow, ModelRobustness, RobustnessCard, RobustnessRecord,
 };
-pub use run_dir::{find_run, latest_run, latest_runs, read_results, write_bench, write_run};
+pub use run_dir::{
+    find_run, latest_run, latest_runs, read_output, read_results, rewrite_page, write_bench,
+    write_page, write_run, write_whole,
+};
 pub use search::{CandidateRecord, SearchRecord, SearchRound, SearchTimes};
 pub use seeds::{SeedComparison, SeedSummary, SplitSeed, compare_over_seeds, summarise};
 #[cfg(feature = "parquet")]

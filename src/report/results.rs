@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{RobustnessCard, RobustnessRecord, SeedComparison, SeedSummary};
+use super::{
+    Disagreements, RobustnessCard, RobustnessRecord, ScatterCard, ScoreFigures, SeedComparison,
+    SeedSummary,
+};
 use crate::data::ImageShape;
 use crate::metrics::{ClassMetrics, EpochRecord, LayerRow};
 
@@ -79,6 +82,9 @@ pub struct EvaluationRecord {
     pub data: String,
     /// The data.
     pub dataset: DatasetCard,
+    /// Fingerprint of the true labels of the test images; empty if the file is older than that.
+    #[serde(default)]
+    pub tested_on: String,
 }
 
 /// Whether a stage ran.
@@ -108,6 +114,12 @@ pub struct StageRecord {
     pub peak_rss_bytes: Option<u64>,
     /// Digest of the artifact (BLAKE3, hex).
     pub digest: String,
+    /// Stages that it reads, by name.
+    #[serde(default)]
+    pub inputs: Vec<String>,
+    /// Its parameters, defaults written out.
+    #[serde(default)]
+    pub params: Map<String, Value>,
 }
 
 /// One model: accuracy and cost on the test images.
@@ -158,6 +170,22 @@ pub struct ModelResult {
     pub per_class: Vec<ClassMetrics>,
     /// `confusion[true][predicted]`, counts.
     pub confusion: Vec<Vec<u64>>,
+    /// Area under the ROC of each class against the rest, mean over classes; absent of a model
+    /// without scores, as the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auc_macro: Option<f64>,
+    /// Average precision of each class against the rest, mean over classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_precision_macro: Option<f64>,
+    /// Expected calibration error over 15 bins; absent of a model without probabilities, as the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ece: Option<f64>,
+    /// Brier score, summed over classes, `0..=2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brier: Option<f64>,
+    /// Mean negative logarithm of the probability of the true class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_loss: Option<f64>,
     /// Wall time of the fit, seconds.
     pub fit_seconds: f64,
     /// CPU time of the fit over all threads, seconds.
@@ -258,6 +286,75 @@ pub struct AxisImage {
     pub share: f64,
 }
 
+/// What speaks for decisions of the models of an evaluation, as the page shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WhyCard {
+    /// Shape of the images below; large images are made smaller.
+    pub shape: ImageShape,
+    /// Some test images with heat maps.
+    pub images: Vec<ExplainedImage>,
+    /// What models look for in every image.
+    pub patterns: Vec<PatternCard>,
+}
+
+/// A test image, and where networks see what speaks for their answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExplainedImage {
+    /// Row in the test set.
+    pub row: usize,
+    /// True class.
+    pub label: usize,
+    /// Bytes, height x width x channels.
+    pub pixels: Vec<u8>,
+    /// Grad-CAM of each network or ensemble for its own answer.
+    pub heats: Vec<HeatCard>,
+}
+
+/// One heat map.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeatCard {
+    /// Stage of the model.
+    pub model: String,
+    /// The class that it gives, for which the map speaks.
+    pub predicted: usize,
+    /// Height x width, the largest 255.
+    pub values: Vec<u8>,
+}
+
+/// What a model looks for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PatternCard {
+    /// Stage of the model.
+    pub model: String,
+    /// What the tiles are.
+    pub kind: PatternKind,
+    /// Height and width of a tile.
+    pub size: [usize; 2],
+    /// Height x width each, the largest of all 127 or -127.
+    pub tiles: Vec<PatternTile>,
+}
+
+/// What the tiles of a pattern are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PatternKind {
+    /// Weights of the pixels for a class.
+    Weights,
+    /// How much trees read every pixel.
+    Importance,
+    /// Filters of the first convolution.
+    Filters,
+}
+
+/// One tile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PatternTile {
+    /// The class that it is of.
+    pub class: Option<usize>,
+    /// Height x width.
+    pub values: Vec<i8>,
+}
+
 /// All that the writer of a run directory needs: `results.json` and what only the page shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunOutput {
@@ -273,10 +370,18 @@ pub struct RunOutput {
     pub samples: Vec<GalleryImage>,
     /// Axes of reductions.
     pub axes: Vec<AxesCard>,
+    /// What speaks for decisions, by evaluation.
+    pub why: Vec<(String, WhyCard)>,
     /// What each `robustness` stage found.
     pub robustness: Vec<RobustnessCard>,
     /// Per model id: misclassified test images.
     pub misclassified: Vec<(String, Vec<GalleryImage>)>,
+    /// Per model id: what its scores are worth.
+    pub scores: Vec<(String, ScoreFigures)>,
+    /// Per evaluation: images on which its models disagree.
+    pub disagreements: Vec<(String, Disagreements)>,
+    /// Test images in the planes of reductions.
+    pub scatters: Vec<ScatterCard>,
     /// The resolved pipeline with provenance, the text of `run.toml`.
     pub run_toml: String,
 }

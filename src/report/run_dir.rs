@@ -1,16 +1,22 @@
 //! Run directories: written whole or not at all, found again by name.
 //!
 //! ```text
-//! reports/NAME/RUN/           report.html  results.json  results.csv  run.toml
+//! reports/NAME/RUN/           report.html  results.json  results.csv  run.toml  page.json.gz
+//!                             figures/SECTION-NUMBER.svg and .png
 //!                             tensorboard/STAGE/events.out.tfevents.SECONDS.pipeline
 //! reports/bench_LEARNER/RUN/  bench.html  bench.json  bench.csv
 //! reports/NAME/latest         -> RUN (a symbolic link, or a text file where there are none)
 //! ```
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+
+use super::figures::figures;
 use super::{
     BenchResults, ReportError, Results, RunOutput, SCHEMA, bench_csv, bench_page, page, tables,
     tensorboard,
@@ -19,8 +25,13 @@ use super::{
 /// Name of the pointer to the newest run.
 const LATEST: &str = "latest";
 
-/// Writes `report.html`, `results.json`, `results.csv`, `run.toml` and an event file for every
-/// network as the new directory `dir` and points `latest` beside it there.
+/// All that the page shows, so that it can be written again without the cache of the run.
+const PAGE: &str = "page.json.gz";
+/// Characters of it that are read at most.
+const MAX_PAGE: u64 = 1 << 30;
+
+/// Writes `report.html`, its figures, `results.json`, `results.csv`, `run.toml`, what the page is made
+/// of, and an event file for every network as the new directory `dir` and points `latest` beside it there.
 ///
 /// The files are made in a hidden sibling directory that is renamed once they are on the disk:
 /// readers see a whole run or none, and a failure leaves nothing behind.
@@ -29,7 +40,8 @@ pub fn write_run(dir: &Path, output: &RunOutput) -> Result<(), ReportError> {
     let mut json = serde_json::to_string_pretty(&output.results)?;
     json.push('\n');
     let csv = tables::csv(&[&output.results])?;
-    let html = page(output);
+    let page_files = page_files(output);
+    let stored = packed(output)?;
     let events = output.networks.iter().filter(|network| !network.history.is_empty());
     let events: Vec<(String, Vec<u8>)> = events
         .map(|network| {
@@ -39,15 +51,90 @@ pub fn write_run(dir: &Path, output: &RunOutput) -> Result<(), ReportError> {
         })
         .collect();
     let mut files = vec![
-        ("report.html", html.as_bytes()),
         ("results.json", json.as_bytes()),
         ("results.csv", csv.as_bytes()),
         ("run.toml", output.run_toml.as_bytes()),
+        (PAGE, stored.as_slice()),
     ];
+    files.extend(page_files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())));
     files.extend(events.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())));
     write_whole(dir, &files)?;
     let (parent, name) = split(dir)?;
     point_latest(parent, name)
+}
+
+/// Writes the page of one run or several, its figures and `results.csv` as the new directory `dir`.
+///
+/// # Errors   as [`write_run`]
+pub fn write_page(dir: &Path, output: &RunOutput) -> Result<(), ReportError> {
+    let mut files = page_files(output);
+    files.push(("results.csv".to_owned(), tables::csv(&[&output.results])?.into_bytes()));
+    let files: Vec<(&str, &[u8])> =
+        files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
+    write_whole(dir, &files)
+}
+
+/// Writes the page of a run and its figures into its directory again, each file at once.
+///
+/// # Errors   if the place is read-only or full
+pub fn rewrite_page(dir: &Path, output: &RunOutput) -> Result<(), ReportError> {
+    for (name, content) in page_files(output) {
+        let path = dir.join(name);
+        let write = || -> io::Result<()> {
+            let parent = path.parent().unwrap_or(dir);
+            fs::create_dir_all(parent)?;
+            let mut file = tempfile::NamedTempFile::new_in(parent)?;
+            file.write_all(&content)?;
+            file.as_file().sync_all()?;
+            readable(file.as_file())?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(|source| ReportError::Write { path: path.clone(), source })?;
+    }
+    Ok(())
+}
+
+/// Gives a file, which is private as a temporary one is, the usual mode.
+#[cfg(unix)]
+fn readable(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// `report.html` and its figures by path.
+fn page_files(output: &RunOutput) -> Vec<(String, Vec<u8>)> {
+    let mut files = vec![("report.html".to_owned(), page(output).into_bytes())];
+    for figure in figures(output) {
+        files.push((format!("figures/{}.svg", figure.name), figure.svg.into_bytes()));
+    }
+    files
+}
+
+fn packed(output: &RunOutput) -> Result<Vec<u8>, ReportError> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    serde_json::to_writer(&mut encoder, output)?;
+    encoder.finish().map_err(|error| ReportError::Json(serde_json::Error::io(error)))
+}
+
+/// All that the page of a run shows.
+///
+/// # Errors   if it is missing, damaged, or of another schema
+pub fn read_output(run_dir: &Path) -> Result<RunOutput, ReportError> {
+    // Another schema is told by the results, which are small.
+    read_results(run_dir)?;
+    let path = run_dir.join(PAGE);
+    let file = File::open(&path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => ReportError::NoPage { path: path.clone() },
+        _ => ReportError::Read { path: path.clone(), source },
+    })?;
+    let reader = io::BufReader::new(GzDecoder::new(file).take(MAX_PAGE));
+    serde_json::from_reader(reader).map_err(|source| ReportError::Malformed { path, source })
 }
 
 /// As [`write_run`], `bench.html`, `bench.json` and `bench.csv` of a bench.
@@ -135,7 +222,12 @@ pub fn read_results(run_dir: &Path) -> Result<Results, ReportError> {
 }
 
 /// Makes the directory `dir` with these files, which may be in directories of their own, or nothing.
-fn write_whole(dir: &Path, files: &[(&str, &[u8])]) -> Result<(), ReportError> {
+///
+/// # Errors   if `dir` exists, or the place is read-only or full
+pub fn write_whole(
+    dir: &Path,
+    files: &[(impl AsRef<str>, impl AsRef<[u8]>)],
+) -> Result<(), ReportError> {
     let (parent, name) = split(dir)?;
     let failed = |path: &Path, source| ReportError::Write { path: path.to_owned(), source };
     if dir.symlink_metadata().is_ok() {
@@ -152,6 +244,7 @@ fn write_whole(dir: &Path, files: &[(&str, &[u8])]) -> Result<(), ReportError> {
     let staged = scratch.path().join(name);
     fs::create_dir(&staged).map_err(|source| failed(dir, source))?;
     for (file_name, content) in files {
+        let (file_name, content) = (file_name.as_ref(), content.as_ref());
         let write = || -> io::Result<()> {
             let path = staged.join(file_name);
             path.parent().map_or(Ok(()), fs::create_dir_all)?;
@@ -243,7 +336,15 @@ mod tests {
         }
         assert_eq!(entries(&pipeline), ["20260102T030405Z", "20260102T030406Z", "latest"]);
         let run = latest_run(&pipeline).unwrap();
-        let expected = ["report.html", "results.csv", "results.json", "run.toml", "tensorboard"];
+        let expected = [
+            "figures",
+            "page.json.gz",
+            "report.html",
+            "results.csv",
+            "results.json",
+            "run.toml",
+            "tensorboard",
+        ];
         assert_eq!(entries(&run), expected);
         for network in &output.networks {
             let events = run.join("tensorboard").join(&network.id);
@@ -257,6 +358,25 @@ mod tests {
             // serde_json's default reader may be off by the last bit.
             approx::assert_relative_eq!(found.macro_f1, expected.macro_f1, epsilon = 1e-15);
         }
+    }
+
+    #[test]
+    fn page_is_written_again_from_what_the_run_keeps() {
+        let place = tempfile::tempdir().unwrap();
+        let run = place.path().join("cnn_svm/r1");
+        let output = example::run_output();
+        write_run(&run, &output).unwrap();
+        let written = fs::read(run.join("report.html")).unwrap();
+        fs::write(run.join("report.html"), "spoilt").unwrap();
+        let read = read_output(&run).unwrap();
+        assert_eq!(read, output);
+        rewrite_page(&run, &read).unwrap();
+        assert!(fs::read(run.join("report.html")).unwrap() == written, "another page");
+        fs::remove_file(run.join(PAGE)).unwrap();
+        let error = read_output(&run).unwrap_err();
+        assert!(matches!(error, ReportError::NoPage { .. }) && error.hint().is_some(), "{error}");
+        fs::write(run.join(PAGE), "no gzip").unwrap();
+        assert!(matches!(read_output(&run), Err(ReportError::Malformed { .. })));
     }
 
     #[test]

@@ -3,20 +3,26 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::artifact::TestScores;
+use super::disagreements::disagreements;
+use super::why::why;
 use super::{
     Accepts, Artifact, ArtifactType, Context, Field, FittedModel, InputArtifact, InputSpec, Inputs,
     Kind, Output, Stage, StageError, test_digest, typed,
 };
 use crate::data::{Dataset, ImageSet, ImageShape};
-use crate::learn::Axes;
+use crate::learn::{Axes, Meaning};
 use crate::metrics::{self, EpochRecord, LayerRow, MetricsError};
-use crate::report::{AxesCard, AxisImage, Comparison, DatasetCard, GalleryImage};
+use crate::report::{
+    AxesCard, AxisImage, Comparison, DatasetCard, Disagreements, GalleryImage, ScatterCard,
+    ScoreFigures, WhyCard,
+};
 
 /// The kind.
 pub static EVALUATE: Kind = Kind {
     name: "evaluate",
     doc: "metrics of several models on the test images, with paired tests",
-    version: 1,
+    version: 2,
     seeded: false,
     inputs: &[
         InputSpec {
@@ -38,16 +44,32 @@ pub static EVALUATE: Kind = Kind {
             accepts: &[ArtifactType::Features],
             many: true,
             required: false,
-            doc: "reductions of pixels whose axes the report shows as images",
+            doc: "reductions whose first two axes the report draws, and all as images if of pixels",
         },
     ],
-    fields: &[Field {
-        name: "gallery",
-        doc: "misclassified images kept per model for the report",
-        accepts: Accepts::Integer { min: 0, max: 1000 },
-        default: Some("24"),
-        read_if: None,
-    }],
+    fields: &[
+        Field {
+            name: "gallery",
+            doc: "misclassified images kept per model for the report",
+            accepts: Accepts::Integer { min: 0, max: 1000 },
+            default: Some("24"),
+            read_if: None,
+        },
+        Field {
+            name: "disagreements",
+            doc: "test images kept for the report on which models disagree",
+            accepts: Accepts::Integer { min: 0, max: 2000 },
+            default: Some("300"),
+            read_if: None,
+        },
+        Field {
+            name: "explained",
+            doc: "test images with heat maps of the networks for the report, spread over the classes",
+            accepts: Accepts::Integer { min: 0, max: 100 },
+            default: Some("6"),
+            read_if: None,
+        },
+    ],
     cost_only: &[],
     produces: ArtifactType::Evaluation,
     build,
@@ -57,6 +79,8 @@ pub static EVALUATE: Kind = Kind {
 #[serde(deny_unknown_fields)]
 struct EvaluateStage {
     gallery: usize,
+    explained: usize,
+    disagreements: usize,
 }
 
 fn build(params: &Map<String, Value>) -> Box<dyn Stage> {
@@ -79,8 +103,16 @@ pub struct Evaluation {
     /// Training images of each class.
     pub samples: Vec<GalleryImage>,
     /// Axes of reductions of the pixels.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub axes: Vec<AxesCard>,
+    /// What speaks for decisions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<WhyCard>,
+    /// Tells the test images apart from others, see [`FittedModel::tested_on`].
+    pub tested_on: String,
+    /// Images on which models disagree; none of a single model.
+    pub disagreements: Option<Disagreements>,
+    /// Test images in the planes of reductions.
+    pub scatters: Vec<ScatterCard>,
 }
 
 /// Metrics of one model.
@@ -92,6 +124,8 @@ pub struct EvaluatedModel {
     pub model: FittedModel,
     /// Figures on the test images.
     pub metrics: metrics::Evaluation,
+    /// What its scores are worth; none of a model without scores.
+    pub scores: Option<ScoreFigures>,
     /// Some misclassified test images, spread over the test set.
     pub misclassified: Vec<GalleryImage>,
 }
@@ -116,16 +150,22 @@ impl Stage for EvaluateStage {
         let data = inputs.one("data").artifact.dataset();
         let entries: Vec<&InputArtifact> = inputs.all("models").collect();
         check_test_images(&entries, inputs.one("data"))?;
+        let tested_on = test_digest(&data.test.labels);
         let labels = data.test.labels.to_vec();
         let predicted: Vec<Vec<usize>> =
             entries.iter().map(|entry| entry.artifact.model().predicted.to_vec()).collect();
         let mut models = Vec::new();
-        for (entry, predicted) in entries.iter().zip(&predicted) {
+        for (nth, (entry, predicted)) in entries.iter().zip(&predicted).enumerate() {
+            context.progress.update(nth as u64, entries.len() as u64, "");
+            if context.progress.interrupted() {
+                return Err(StageError::Interrupted);
+            }
             let model = entry.artifact.model();
             models.push(EvaluatedModel {
                 id: entry.stage_id.clone(),
                 model: model.clone(),
                 metrics: metrics::evaluate(&labels, predicted, &data.class_names)?,
+                scores: score_figures(&labels, model.scores.as_ref())?,
                 misclassified: misclassified(&data.test, model, self.gallery),
             });
         }
@@ -143,17 +183,22 @@ impl Stage for EvaluateStage {
                 best_epoch: trained.best_epoch,
             });
         }
-        let mut axes = Vec::new();
+        let (mut axes, mut scatters) = (Vec::new(), Vec::new());
         for entry in inputs.all("reductions") {
-            match axes_card(entry, data.test.shape) {
-                Some(card) => axes.push(card),
-                None => context.progress.warn(&format!(
-                    "`{}` has no axes among the pixels of `{}`: the report shows none",
+            let (of_pixels, plane) =
+                (axes_card(entry, data.test.shape), scatter(entry, &tested_on));
+            if of_pixels.is_none() && plane.is_none() {
+                context.progress.warn(&format!(
+                    "`{}` has no two axes of the test images of `{}`: the report shows none",
                     entry.stage_id,
                     inputs.one("data").stage_id
-                )),
+                ));
             }
+            axes.extend(of_pixels);
+            scatters.extend(plane);
         }
+        let fitted: Vec<(&str, &FittedModel)> =
+            entries.iter().map(|entry| (entry.stage_id.as_str(), entry.artifact.model())).collect();
         let evaluation = Evaluation {
             data: inputs.one("data").stage_id.clone(),
             dataset: card(data),
@@ -162,6 +207,10 @@ impl Stage for EvaluateStage {
             networks,
             samples: samples(&data.train, data.n_classes()),
             axes,
+            why: Some(why(data, &entries, self.explained, context.progress)?),
+            disagreements: disagreements(data, &fitted, self.disagreements, context)?,
+            scatters,
+            tested_on,
         };
         Ok(Output {
             artifact: Artifact::Evaluation(Box::new(evaluation)),
@@ -229,6 +278,49 @@ fn comparisons(
     Ok(found)
 }
 
+/// Curves and calibration of one model's scores.
+fn score_figures(
+    labels: &[usize],
+    scores: Option<&TestScores>,
+) -> Result<Option<ScoreFigures>, MetricsError> {
+    let Some(TestScores { values, meaning }) = scores else { return Ok(None) };
+    let is_probability = *meaning == Meaning::Probability;
+    let values = values.mapv(f64::from);
+    Ok(Some(ScoreFigures {
+        is_probability,
+        ranking: metrics::ranking(labels, values.view())?,
+        calibration: match is_probability {
+            true => metrics::calibration(labels, values.view())?,
+            false => None,
+        },
+    }))
+}
+
+/// Test images that a scatter plot has at most.
+const N_POINTS: usize = 2000;
+
+/// The test images by the first two features of a table; none if it has one, or other test images.
+fn scatter(entry: &InputArtifact, tested_on: &str) -> Option<ScatterCard> {
+    let Artifact::Features(table) = entry.artifact.as_ref() else { return None };
+    let n_all = table.test.n_samples();
+    if table.test.n_features() < 2 || test_digest(&table.test_labels) != tested_on {
+        return None;
+    }
+    let n_points = n_all.min(N_POINTS);
+    let rows: Vec<usize> = (0..n_points).map(|nth| nth * n_all / n_points).collect();
+    let points = rows.iter().map(|&row| {
+        let features = table.test.row_f32(row);
+        [features[0], features[1]]
+    });
+    Some(ScatterCard {
+        id: entry.stage_id.clone(),
+        description: table.description.clone(),
+        n_all,
+        points: points.collect(),
+        labels: rows.iter().map(|&row| table.test_labels[row]).collect(),
+    })
+}
+
 /// Axes of a reduction that a report shows.
 const N_AXES: usize = 16;
 
@@ -282,7 +374,12 @@ fn samples(train: &ImageSet, n_classes: usize) -> Vec<GalleryImage> {
         .collect()
 }
 
-fn gallery_image(images: &ImageSet, row: usize, predicted: Option<usize>) -> GalleryImage {
+/// A row of a set of images, and what a model says of it.
+pub(super) fn gallery_image(
+    images: &ImageSet,
+    row: usize,
+    predicted: Option<usize>,
+) -> GalleryImage {
     GalleryImage {
         row,
         label: images.labels[row],

@@ -12,6 +12,7 @@ mod classify;
 mod cnn;
 mod dataset;
 mod decision_tree;
+mod disagreements;
 mod discriminant;
 mod ensemble;
 mod evaluate;
@@ -42,6 +43,7 @@ mod subset;
 mod svm;
 mod svm_file;
 mod transform;
+mod why;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -64,6 +66,7 @@ pub use search::{Distribution, MAX_CANDIDATES, searched_learner};
 pub use crate::data::TableShape;
 
 use crate::data::{DataError, Sources, TensorFileError};
+use crate::explain::ExplainError;
 use crate::learn::{LearnError, Learner};
 use crate::metrics::MetricsError;
 use crate::model::ModelError;
@@ -306,6 +309,9 @@ pub enum StageError {
     /// A classical learner could not be fitted or applied.
     #[error(transparent)]
     Learn(LearnError),
+    /// What speaks for decisions could not be found.
+    #[error(transparent)]
+    Explain(ExplainError),
     /// Labels and predictions do not go together.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -340,6 +346,7 @@ from_room_error!(DataError, Data);
 from_room_error!(NnError, Nn);
 from_room_error!(LearnError, Learn);
 from_room_error!(ModelError, Model);
+from_room_error!(ExplainError, Explain);
 
 impl StageError {
     /// What the user can do about it.
@@ -348,6 +355,7 @@ impl StageError {
             StageError::Data(error) => error.hint(),
             StageError::Nn(error) => error.hint(),
             StageError::Learn(error) => error.hint(),
+            StageError::Explain(error) => error.hint(),
             StageError::Model(error) => error.hint(),
             StageError::Metrics(error) => error.hint(),
             StageError::OtherTestImages { .. } => Some(

@@ -1,12 +1,15 @@
 //! The boosted classifier: votes, storage.
 
-use ndarray::Array2;
+use std::any::Any;
+
+use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::params::Algorithm;
 use crate::data::{Features, Labels, TensorFile, TensorFileError};
 use crate::learn::input::check_rows;
+use crate::learn::tree::DecisionTree;
 use crate::learn::tree::leaves::largest;
 use crate::learn::{Classifier, LearnError, Meaning, Scores, read_classifier};
 use crate::progress::Progress;
@@ -56,6 +59,19 @@ impl AdaBoost {
     /// Share of the weights of its round that each member missed.
     pub fn member_errors(&self) -> Vec<f64> {
         self.members.iter().map(|member| member.error).collect()
+    }
+
+    /// Mean of the importances of the members, weighted by their votes, `[n_features]`; none if they are
+    /// no trees.
+    pub fn feature_importances(&self) -> Option<Array1<f64>> {
+        let mut sum = Array1::zeros(self.report.n_features);
+        let mut total = 0.0;
+        for member in &self.members {
+            let tree = (member.classifier.as_ref() as &dyn Any).downcast_ref::<DecisionTree>()?;
+            sum.scaled_add(member.weight, tree.feature_importances());
+            total += member.weight;
+        }
+        Some(sum / total)
     }
 
     /// Weighted mean of the votes for each class that occurred, `[n_samples, n_classes]`, as

@@ -71,6 +71,15 @@ impl Discriminant {
         &self.classes
     }
 
+    /// Weights of real features (a byte counts as itself / 255) for each class, `[n_features, n_classes]`,
+    /// where the functions are linear: with one covariance for all classes.
+    pub fn coef(&self) -> Option<&Array2<f64>> {
+        match &self.functions {
+            Functions::Linear { coef, .. } => Some(coef),
+            Functions::Quadratic { .. } => None,
+        }
+    }
+
     /// Discriminant functions up to one constant a row, `[n_samples, n_classes]`: logarithms of
     /// posterior probabilities but for their normalisation.
     ///

@@ -62,6 +62,13 @@ pub struct KnnValidParams {
     pub(super) engine: Engine,
 }
 
+impl KnnValidParams {
+    /// What is near.
+    pub fn metric(&self) -> Metric {
+        self.metric
+    }
+}
+
 /// Parameters as given; `check` makes them usable.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct KnnParams(KnnValidParams);

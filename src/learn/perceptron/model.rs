@@ -100,6 +100,11 @@ impl Perceptron {
         &self.report
     }
 
+    /// Classes that occurred, ascending.
+    pub fn classes(&self) -> &[usize] {
+        &self.linear.classes
+    }
+
     /// Coefficients of real features (a byte counts as itself / 255), `[n_vectors, n_features]`: a
     /// vector a class; of two classes one, for the second.
     pub fn coef(&self) -> &Array2<f64> {

@@ -209,6 +209,10 @@ impl Transformer for Fisher {
         format!("fisher {}", self.shares.len())
     }
 
+    fn is_affine(&self) -> bool {
+        true
+    }
+
     fn to_tensors(&self) -> TensorFile<'_> {
         let mut file = self.projection.to_tensors(json!({
             "type": "fisher",

@@ -244,6 +244,21 @@ impl Pca {
         Pca { projection, directions, variances, total_variance, reconstruction_error, whiten }
     }
 
+    /// The first components of rows that all count alike, not whitened.
+    ///
+    /// # Errors
+    /// As [`PcaValidParams::fit_map`].
+    pub fn of_rows(
+        features: &Features,
+        n_components: usize,
+        progress: &dyn Progress,
+    ) -> Result<Self, LearnError> {
+        let labels = crate::data::Labels::zeros(features.n_samples());
+        let samples = Samples { features, labels: &labels, weights: None };
+        let params = PcaParams::new().components(Components::Count(n_components)).check()?;
+        params.fit_map(samples, 0, progress)
+    }
+
     /// Mean of the training rows, `[n_features]`.
     pub fn mean(&self) -> &[f64] {
         &self.projection.mean
@@ -329,6 +344,10 @@ impl Transformer for Pca {
     fn label(&self) -> String {
         let whitened = if self.whiten { " whitened" } else { "" };
         format!("pca {}{whitened}", self.variances.len())
+    }
+
+    fn is_affine(&self) -> bool {
+        true
     }
 
     fn to_tensors(&self) -> TensorFile<'_> {

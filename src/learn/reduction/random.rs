@@ -160,6 +160,10 @@ impl Transformer for RandomProjection {
         format!("random projection {}", self.projection.n_components())
     }
 
+    fn is_affine(&self) -> bool {
+        true
+    }
+
     fn to_tensors(&self) -> TensorFile<'_> {
         self.projection.to_tensors(json!({
             "type": "random_projection",

@@ -71,7 +71,7 @@ impl Svc {
         Ok(decisions)
     }
 
-    fn check(&self, features: &Features) -> Result<(), SvcError> {
+    pub(super) fn check(&self, features: &Features) -> Result<(), SvcError> {
         let type_of = |features: &Features| match features {
             Features::Bytes(_) => "bytes",
             Features::Floats(_) => "real numbers",

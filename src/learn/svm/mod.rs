@@ -1,6 +1,7 @@
 //! Support vector classification: exact C-SVC, one-vs-one, on bytes or real features.
 
 mod block;
+mod contributions;
 mod cost;
 mod decision;
 mod gradient;
@@ -27,6 +28,7 @@ mod watch;
 mod weights;
 mod working_set;
 
+pub use contributions::Contributions;
 pub use model::{FitReport, PairReport, Svc};
 pub use params::{ClassWeight, Engine, Gamma, Kernel, SvcError, SvcParams, SvcValidParams};
 pub use path::PathFit;

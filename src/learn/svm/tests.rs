@@ -1,5 +1,6 @@
 //! Behaviour of the whole classifier on small generated data.
 
+mod contributions;
 mod fitted;
 mod fixtures;
 mod input;

@@ -29,13 +29,13 @@ fn hashed(i: u32) -> f64 {
     f64::from(x ^ (x >> 16)) / 2_147_483_648.0 - 1.0
 }
 
-fn pixels(n_images: usize, n_pixels: usize) -> Array2<u8> {
+pub(super) fn pixels(n_images: usize, n_pixels: usize) -> Array2<u8> {
     Array2::from_shape_fn((n_images, n_pixels), |(image, pixel)| {
         ((hashed((image * n_pixels + pixel) as u32 + 77) + 1.0) * 128.0) as u8
     })
 }
 
-fn weights(parameters: &[Parameter]) -> Weights {
+pub(super) fn weights(parameters: &[Parameter]) -> Weights {
     let of = |(position, parameter): (usize, &Parameter)| {
         let (scale, offset) = match parameter.name.split_once('.') {
             Some((layer, part)) if layer.starts_with("batch_norm") => match part {
@@ -55,7 +55,7 @@ fn weights(parameters: &[Parameter]) -> Weights {
     parameters.iter().enumerate().map(of).collect()
 }
 
-fn architecture(layers: &Value) -> Architecture {
+pub(super) fn architecture(layers: &Value) -> Architecture {
     let file = json!({ "title": "fixture", "layer": layers });
     Architecture::parse("fixture", &toml::to_string(&file).unwrap()).unwrap()
 }

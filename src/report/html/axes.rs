@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::sections::encoded;
+use super::sprite;
 use crate::data::ImageShape;
 use crate::report::format::{count, percent};
 use crate::report::{AxesCard, AxisImage, RunOutput};
@@ -63,9 +63,7 @@ fn coloured(axis: &AxisImage, shape: ImageShape) -> Vec<u8> {
 }
 
 fn picture(pixels: &[u8], shape: ImageShape, alt: &str) -> Markup {
-    html! {
-        img src=(encoded(pixels, shape)) alt=(alt) width=(shape.width) height=(shape.height);
-    }
+    sprite::picture(pixels, shape, alt, None)
 }
 
 #[cfg(test)]

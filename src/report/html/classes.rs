@@ -9,42 +9,20 @@ use crate::report::format::{percent, share};
 use crate::report::{ModelResult, Results};
 
 const MAX_SHOWN_CLASSES: usize = 30;
-/// Most folded heat maps, some 28 KiB each: those of the best models.
-const MAX_FOLDED: usize = 20;
 
-/// A heat map per model: the best and its rival at once, the others folded.
+/// Heat maps of the best model and of its rival; those of all are with the models.
 pub(super) fn heat_maps(results: &Results) -> Markup {
-    let shown = featured(results);
-    let mut folded: Vec<&ModelResult> = results
-        .models
-        .iter()
-        .filter(|model| shown.iter().all(|other| other.id != model.id))
-        .collect();
-    let n_others = folded.len();
-    if n_others > MAX_FOLDED {
-        folded.sort_by(|a, b| b.accuracy.total_cmp(&a.accuracy));
-        folded.truncate(MAX_FOLDED);
-    }
     html! {
         p.lead { "Rows are true classes, columns what the model said; figures are test images." }
-        div.pair { @for model in &shown { (heat_map(results, model)) } }
-        @if !folded.is_empty() {
-            details {
-                summary {
-                    @if n_others > folded.len() {
-                        "The best " (folded.len()) " of " (n_others) " others; results.json has all"
-                    } @else {
-                        "The other " (folded.len()) " models"
-                    }
-                }
-                div.pair { @for model in &folded { (heat_map(results, model)) } }
-            }
+        div.pair {
+            @for model in featured(results) { (heat_map(results, model, &model_name(results, model))) }
         }
     }
 }
 
-fn heat_map(results: &Results, model: &ModelResult) -> Markup {
-    let names = &results.dataset.class_names;
+/// The confusion matrix of one model under a title.
+pub(super) fn heat_map(results: &Results, model: &ModelResult, title: &str) -> Markup {
+    let names = &results.dataset_of(model).class_names;
     let n_classes = model.confusion.len();
     if n_classes == 0 || n_classes > MAX_SHOWN_CLASSES {
         return html! {
@@ -59,7 +37,7 @@ fn heat_map(results: &Results, model: &ModelResult) -> Markup {
     let font = (cell * 0.34).clamp(6.5, 13.0);
     html! {
         figure {
-            h3 { (model_name(results, model)) }
+            h3 { (title) }
             svg.plot viewBox={ "0 0 " (px(gutter + side + 34.0)) " " (px(gutter + side + 2.0)) } role="img"
                 aria-label={ "Confusion matrix of " (model_name(results, model)) } {
                 @for class in 0..n_classes {

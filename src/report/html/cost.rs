@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::names::{family_class, model_name};
-use super::svg::{Axis, linear_ticks, log_ticks, px, range, text_width, tick_label};
+use super::svg::{Axis, linear_ticks, log_label, log_ticks, px, range, text_width, tick_label};
 use crate::report::format::{percent, seconds};
 use crate::report::{ModelResult, Results};
 
@@ -13,15 +13,52 @@ const N_NAMED: usize = 16;
 /// How many the best few are.
 const N_BEST: usize = 4;
 
-/// The figure, wide with names and narrow with numbers; CSS shows the one that fits.
-pub(super) fn figure(results: &Results) -> Markup {
+/// What a model costs.
+#[derive(Clone, Copy, PartialEq)]
+enum Cost {
+    /// Seconds to have it from images alone.
+    Fit,
+    /// Seconds to label 1,000 images.
+    Prediction,
+}
+
+impl Cost {
+    /// At least a value that a logarithmic axis can show.
+    fn of(self, results: &Results, model: &ModelResult) -> f64 {
+        match self {
+            Cost::Fit => results.total_fit_seconds(model).max(1e-3),
+            Cost::Prediction => {
+                let n_test = results.dataset_of(model).n_test.max(1) as f64;
+                (1000.0 * model.predict_seconds / n_test).max(1e-5)
+            }
+        }
+    }
+
+    fn axis(self) -> &'static str {
+        match self {
+            Cost::Fit => "seconds to fit, from images",
+            Cost::Prediction => "seconds to label 1,000 images",
+        }
+    }
+}
+
+/// Accuracy against the cost of fitting, and against that of predicting.
+pub(super) fn figures(results: &Results) -> Markup {
     if results.models.is_empty() {
         return html! {};
     }
     html! {
+        (figure(results, Cost::Fit))
+        (figure(results, Cost::Prediction))
+    }
+}
+
+/// One figure, wide with names and narrow with numbers; CSS shows the one that fits.
+fn figure(results: &Results, cost: Cost) -> Markup {
+    html! {
         figure {
-            (plot(results, 1000.0, 470.0, false))
-            (plot(results, 380.0, 400.0, true))
+            (plot(results, cost, 1000.0, 470.0, false))
+            (plot(results, cost, 380.0, 400.0, true))
             ol.keys {
                 @for model in &results.models {
                     li { (model_name(results, model)) }
@@ -41,8 +78,12 @@ pub(super) fn figure(results: &Results) -> Markup {
                 span { span.dash {} " best for its cost" }
             }
             figcaption {
-                "Accuracy on the test images with its 95 % interval, against the seconds it takes "
-                "to fit the model from images; a hybrid includes the training of its network. "
+                @if cost == Cost::Fit {
+                    "Accuracy on the test images with its 95 % interval, against the seconds it takes "
+                    "to fit the model from images; a hybrid includes the training of its network. "
+                } @else {
+                    "The same against the seconds it takes to label 1,000 images, features included. "
+                }
                 "Dotted: models that no other one beats in both."
                 @if results.models.len() > N_NAMED {
                     " Named are networks, the best few, and those best for their cost."
@@ -79,10 +120,9 @@ struct Label {
     leader: Option<(f64, f64)>,
 }
 
-fn plot(results: &Results, width: f64, height: f64, narrow: bool) -> Markup {
+fn plot(results: &Results, cost: Cost, width: f64, height: f64, narrow: bool) -> Markup {
     let models: Vec<&ModelResult> = results.models.iter().collect();
-    let costs: Vec<f64> =
-        models.iter().map(|model| results.total_fit_seconds(model).max(1e-3)).collect();
+    let costs: Vec<f64> = models.iter().map(|model| cost.of(results, model)).collect();
     let (cost_lo, cost_hi) = range(costs.iter().copied()).unwrap_or((1.0, 10.0));
     let ends = models.iter().flat_map(|model| model.accuracy_ci95);
     let (lo, hi) = range(ends).unwrap_or((0.0, 1.0));
@@ -125,7 +165,7 @@ fn plot(results: &Results, width: f64, height: f64, narrow: bool) -> Markup {
     html! {
         svg.plot.(if narrow { "narrow" } else { "wide" })
             viewBox={ "0 0 " (px(width)) " " (px(height)) } role="img"
-            aria-label="Accuracy against seconds of fitting" {
+            aria-label={ "Accuracy against " (cost.axis()) } {
             @for &tick in &y_ticks {
                 @let y = px(y_axis.at(tick));
                 line.grid x1=(px(left)) x2=(px(right)) y1=(y) y2=(y) {}
@@ -136,11 +176,11 @@ fn plot(results: &Results, width: f64, height: f64, narrow: bool) -> Markup {
             @for tick in log_ticks(cost_lo / 1.6, cost_hi * 1.6) {
                 @let x = px(x_axis.at(tick));
                 line.grid x1=(x) x2=(x) y1=(px(top)) y2=(px(bottom)) {}
-                text.tick x=(x) y=(px(bottom + 18.0)) text-anchor="middle" { (short_seconds(tick)) }
+                text.tick x=(x) y=(px(bottom + 18.0)) text-anchor="middle" { (log_label(tick)) }
             }
             text.axis x=(px(left)) y=(px(top - 2.0)) { "accuracy, %" }
             text.axis x=(px(right)) y=(px(height - 8.0)) text-anchor="end" {
-                "seconds to fit, from images"
+                (cost.axis())
             }
             polyline.frontier points=(frontier.join(" ")) {}
             @for (model, (point, whisker)) in models.iter().zip(points.iter().zip(&whiskers)) {
@@ -288,10 +328,6 @@ fn place(
         });
     }
     labels
-}
-
-fn short_seconds(value: f64) -> String {
-    if value < 1.0 { format!("{value}") } else { format!("{value:.0}") }
 }
 
 #[cfg(test)]

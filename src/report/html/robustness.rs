@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::names::name_of;
-use super::sections::encoded;
+use super::sprite::encoded;
 use super::svg::{Axis, linear_ticks, px, range, series_class, tick_label};
 use crate::data::N_SEVERITIES;
 use crate::report::format::{count, percent};

@@ -1,17 +1,14 @@
 //! Tables and galleries of the page.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
 use super::cost::marker;
 use super::headline::SIGNIFICANCE;
-use super::names::{best, family_class, name_of};
-use super::seeds;
+use super::names::{best, family_class, featured, name_of};
 use super::svg::{Axis, px, range};
+use super::{seeds, sprite};
 use crate::data::ImageShape;
-use crate::data::png_bytes;
 use crate::report::format::{bytes, count, p_value, percent, points, rate, seconds, share};
 use crate::report::tables::NOT_CONVERGED;
 use crate::report::{
@@ -30,12 +27,16 @@ pub(super) fn summary(results: &Results) -> Markup {
     let several = results.evaluations.len() > 1;
     let is_reported = results.models.iter().any(|model| model.reported.is_some());
     html! {
+        div.tools.needs-script {
+            label { "Filter " input id="filter" type="search" placeholder="name, input …" autocomplete="off"; }
+            span.minor id="filter-count" aria-live="polite" {}
+        }
         div.scroll {
-            table.summary {
+            table.summary.sortable {
                 thead { tr {
                     th { "Model" } @if several { th { "Data" } } th { "Input" }
                     th.figure { "Accuracy, %" }
-                    th { @if has_seeds { "Each seed" } @else { "95 % interval" } } @if is_reported { th.figure { "Reported" } } th.figure { "Macro F1" } th.figure { "Fit" }
+                    th.figure.left { @if has_seeds { "Each seed" } @else { "95 % interval" } } @if is_reported { th.figure { "Reported" } } th.figure { "Macro F1" } th.figure { "Fit" }
                     th.figure { "Images/s" } th.figure { "Size" } th.figure { "Peak memory" }
                 } }
                 tbody {
@@ -43,10 +44,10 @@ pub(super) fn summary(results: &Results) -> Markup {
                         @let [from, to] = model.accuracy_ci95;
                         @let over_seeds = results.summary_of(model);
                         @let class = family_class(&model.family);
-                        tr.best[best_id == Some(model.id.as_str())] {
+                        tr.best[best_id == Some(model.id.as_str())] data-model=(model.id) {
                             th scope="row" {
                                 svg.key width="14" height="14" viewBox="-7 -7 14 14" aria-hidden="true" { (marker(class, 0.0, 0.0)) }
-                                (model.title)
+                                a href={ "#model-" (model.id) } { (model.title) }
                                 @if results.dataset_of(model).synthetic { span.synthetic { "synthetic" } }
                                 @if model.converged() == Some(false) { span.unfinished { (NOT_CONVERGED) } }
                             }
@@ -55,11 +56,11 @@ pub(super) fn summary(results: &Results) -> Markup {
                             }
                             td { (model.input) span.minor { " " (count(model.n_features as u64)) } }
                             @if let Some(summary) = over_seeds {
-                                td.figure { strong { (seeds::mean_sd(summary)) } }
-                                td { (seeds::dots(summary, &axis, class)) }
+                                td.figure data-v=(summary.mean_accuracy) { strong { (seeds::mean_sd(summary)) } }
+                                td data-v=(summary.mean_accuracy) { (seeds::dots(summary, &axis, class)) }
                             } @else {
                                 td.figure { strong { (percent(model.accuracy)) } }
-                                td {
+                                td data-v=(from) {
                                     svg.interval.(class) width="80" height="16" viewBox="0 0 80 16" aria-hidden="true" {
                                         line.whisker x1=(px(axis.at(from))) x2=(px(axis.at(to))) y1="8" y2="8" {}
                                         circle cx=(px(axis.at(model.accuracy))) cy="8" r="3.5" {}
@@ -71,10 +72,11 @@ pub(super) fn summary(results: &Results) -> Markup {
                                 td.figure { (model.reported.map_or("–".to_owned(), percent)) }
                             }
                             td.figure { (share(over_seeds.map_or(model.macro_f1, |of| of.mean_macro_f1))) }
-                            td.figure { (seconds(over_seeds.map_or(model.fit_seconds, |of| of.mean_fit_seconds))) }
-                            td.figure { (rate(results.images_per_second(model))) }
-                            td.figure { (bytes(model.model_bytes)) }
-                            td.figure { (model.peak_rss_bytes.map_or("–".to_owned(), bytes)) }
+                            @let fit = over_seeds.map_or(model.fit_seconds, |of| of.mean_fit_seconds);
+                            td.figure data-v=(fit) { (seconds(fit)) }
+                            td.figure data-v=(results.images_per_second(model)) { (rate(results.images_per_second(model))) }
+                            td.figure data-v=(model.model_bytes) { (bytes(model.model_bytes)) }
+                            td.figure data-v=[model.peak_rss_bytes] { (model.peak_rss_bytes.map_or("–".to_owned(), bytes)) }
                         }
                     }
                 }
@@ -132,7 +134,7 @@ fn paired(results: &Results) -> Markup {
             p.note { "No two models were compared." }
         } @else {
             div.scroll {
-                table {
+                table.sortable {
                     thead { tr {
                         th { "Model" } th { "Verdict" } th { "Compared with" }
                         th.figure { "Difference, points" } th.figure { "95 % interval" }
@@ -150,8 +152,8 @@ fn paired(results: &Results) -> Markup {
                                 }
                                 td.figure { (points(pair.difference)) }
                                 td.figure { (points(pair.difference_ci95[0])) " to " (points(pair.difference_ci95[1])) }
-                                td.figure { (count(pair.n_only_a)) " : " (count(pair.n_only_b)) }
-                                td.figure { (p_value(pair.p_value).trim_start_matches("p = ").trim_start_matches("p ")) }
+                                td.figure data-v=(pair.n_only_a) { (count(pair.n_only_a)) " : " (count(pair.n_only_b)) }
+                                td.figure data-v=(pair.p_value) { (p_value(pair.p_value).trim_start_matches("p = ").trim_start_matches("p ")) }
                             }
                         }
                     }
@@ -198,44 +200,40 @@ pub(super) fn samples(output: &RunOutput) -> Markup {
     }
 }
 
-/// Misclassified test images, true and predicted class below each.
+/// Misclassified test images of the best model and of its rival; those of all are with the models.
 pub(super) fn gallery(output: &RunOutput) -> Markup {
     let results = &output.results;
-    let best_id = best(results).map(|model| model.id.as_str());
-    let is_best = |id: &str| best_id == Some(id);
-    let mut galleries: Vec<_> = output.misclassified.iter().collect();
-    galleries.sort_by_key(|(id, _)| !is_best(id));
     html! {
-        @for (id, images) in galleries {
-            details open[is_best(id)] {
-                summary { (name_of(results, id)) span.minor { " " (images.len()) " of its mistakes" } }
-                div.gallery {
-                    @for image in images {
-                        @let name = |class: usize| results.dataset.class_names.get(class).map_or("?", String::as_str);
-                        @let truth = name(image.label);
-                        @let guess = image.predicted.map_or("?", name);
-                        figure {
-                            (picture(image, results.dataset.shape, &format!("{truth}, labelled {guess}")))
-                            figcaption { (truth) br; span.wrong { "→ " (guess) } }
-                        }
-                    }
+        @for (nth, model) in featured(results).into_iter().enumerate() {
+            @if let Some((id, images)) = output.misclassified.iter().find(|(id, _)| *id == model.id) {
+                details open[nth == 0] {
+                    summary { (name_of(results, id)) span.minor { " " (images.len()) " of its mistakes" } }
+                    (mistakes(images, results.dataset_of(model)))
                 }
             }
         }
     }
 }
 
-/// An image as an address; one that is not of this shape shows its text instead.
-pub(super) fn encoded(pixels: &[u8], shape: ImageShape) -> String {
-    let png = STANDARD.encode(png_bytes(pixels, shape).unwrap_or_default());
-    format!("data:image/png;base64,{png}")
+/// Images, the true class and what was said below each.
+pub(super) fn mistakes(images: &[GalleryImage], dataset: &DatasetCard) -> Markup {
+    let name = |class: usize| dataset.class_names.get(class).map_or("?", String::as_str);
+    html! {
+        div.gallery {
+            @for image in images {
+                @let truth = name(image.label);
+                @let guess = image.predicted.map_or("?", name);
+                figure {
+                    (picture(image, dataset.shape, &format!("{truth}, labelled {guess}")))
+                    figcaption { (truth) br; span.wrong { "→ " (guess) } }
+                }
+            }
+        }
+    }
 }
 
 fn picture(image: &GalleryImage, shape: ImageShape, alt: &str) -> Markup {
-    html! {
-        img src=(encoded(&image.pixels, shape)) alt=(alt) title={ "row " (image.row) }
-            width=(shape.width) height=(shape.height);
-    }
+    sprite::picture(&image.pixels, shape, alt, Some(&format!("row {}", image.row)))
 }
 
 /// Layers, output shapes and parameters of every network.
@@ -271,7 +269,7 @@ pub(super) fn networks(networks: &[NetworkCard]) -> Markup {
 /// What ran, what came from the cache, and what it cost.
 pub(super) fn stages(results: &Results) -> Markup {
     html! {
-        div.scroll { table {
+        div.scroll { table.sortable {
             thead { tr {
                 th { "Stage" } th { "Kind" } th { "Status" } th.figure { "Time" }
                 th.figure { "CPU time" } th.figure { "Peak memory" } th { "Artifact" }
@@ -282,9 +280,9 @@ pub(super) fn stages(results: &Results) -> Markup {
                         th scope="row" { (stage.id) }
                         td { (stage.kind) }
                         td { @match stage.status { StageStatus::Ran => "ran", StageStatus::Cached => span.minor { "cached" } } }
-                        td.figure { (seconds(stage.seconds)) }
-                        td.figure { (seconds(stage.cpu_seconds)) }
-                        td.figure { (stage.peak_rss_bytes.map_or("–".to_owned(), bytes)) }
+                        td.figure data-v=(stage.seconds) { (seconds(stage.seconds)) }
+                        td.figure data-v=(stage.cpu_seconds) { (seconds(stage.cpu_seconds)) }
+                        td.figure data-v=[stage.peak_rss_bytes] { (stage.peak_rss_bytes.map_or("–".to_owned(), bytes)) }
                         td { code.minor { (stage.digest.chars().take(12).collect::<String>()) } }
                     }
                 }
