@@ -41,8 +41,8 @@ pub enum ImportError {
         /// Images of it in that part.
         n_images: usize,
     },
-    /// Test images alone.
-    #[error("`{}` holds test images, but none for training", .path.display())]
+    /// Test images alone, or files of which none can be read.
+    #[error("`{}` holds no training image that can be used", .path.display())]
     NothingToTrainOn {
         /// The data set.
         path: PathBuf,

@@ -238,8 +238,9 @@ fn check_classes(
         return Err(ImportError::NothingToTrainOn { path: path.to_owned() }.into());
     }
     for (class, counts) in counts.iter().enumerate() {
-        let part = (1..PARTS.len()).find(|&part| counts[part] > 0);
-        if let (0, Some(part)) = (counts[0], part) {
+        if counts[0] == 0 {
+            // A class whose files are all left out has images in no part.
+            let part = (1..PARTS.len()).find(|&part| counts[part] > 0).unwrap_or(2);
             return Err(ImportError::ClassWithoutTraining {
                 path: path.to_owned(),
                 class: class_names[class].clone(),

@@ -95,7 +95,8 @@ impl<R: Read> Npy<R> {
             .0;
         let (order, kind) = descr.split_at_checked(1).ok_or_else(bad)?;
         let (kind, size) = kind.split_at_checked(1).ok_or_else(bad)?;
-        let size: usize = size.parse().map_err(|_| bad())?;
+        // Objects have no size.
+        let size: usize = size.parse().unwrap_or(0);
         let kind = kind.chars().next().ok_or_else(bad)?;
         let is_known = match kind {
             'b' => size == 1,
