@@ -128,7 +128,7 @@ impl Shown {
                 let adjust = Adjust { invert: args.invert, centre: args.centre };
                 let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
                 Ok(Shown {
-                    pixels: fitted.model.row(&image, adjust).into(),
+                    pixels: adjust.row(&image, &fitted.model.chain.input).into(),
                     name: path.display().to_string(),
                     short: stem.unwrap_or_else(|| "image".to_owned()),
                     label: None,

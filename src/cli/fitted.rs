@@ -13,7 +13,7 @@ use crate::data::{
     DataError, Dataset, DecodeLimits, ImageInput, Labels, TensorFile, image_files, read_image,
 };
 use crate::export::{self, Manifest};
-use crate::model::{Chain, Model, SimilarIndex, compared_by};
+use crate::model::{Adjust, Chain, Model, SimilarIndex, compared_by};
 use crate::nearest::nearest;
 use crate::progress::Progress;
 use crate::report::{self, ModelResult, Results};
@@ -30,6 +30,24 @@ pub struct RunArgs {
     /// Where results of stages are kept.
     #[arg(long, value_name = "DIR", env = "PIPELINE_CACHE", default_value = ".pipeline")]
     cache: PathBuf,
+}
+
+/// What is done to photographs first.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct AdjustArgs {
+    /// Turn dark into light first: for dark things on a light ground.
+    #[arg(long)]
+    invert: bool,
+    /// Cut the thing out, scale it and put it in the middle first.
+    #[arg(long)]
+    centre: bool,
+}
+
+impl AdjustArgs {
+    /// As it is applied.
+    pub fn adjust(self) -> Adjust {
+        Adjust { invert: self.invert, centre: self.centre }
+    }
 }
 
 /// A finished run whose artifacts can be read.

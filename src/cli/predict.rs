@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use rayon::prelude::*;
 use serde_json::json;
 
-use super::fitted::{Fitted, RunArgs};
+use super::fitted::{AdjustArgs, Fitted, RunArgs};
 use super::observer::Terminal;
 use super::outcome::{UsageError, say};
 use super::target::set_threads;
@@ -15,7 +15,7 @@ use crate::data::{
     DataError, DecodeLimits, Decoded, decode_image, image_files, read_bounded, read_image,
 };
 use crate::learn::Meaning;
-use crate::model::{Adjust, Answer};
+use crate::model::Answer;
 
 /// Images that are decoded and labelled together.
 const N_IMAGES_PER_BATCH: usize = 1024;
@@ -35,12 +35,8 @@ pub struct Args {
     /// Stage that made the model; all models of the run if none is named.
     #[arg(long, value_name = "ID")]
     model: Option<String>,
-    /// Turn dark into light first: for dark things on a light ground.
-    #[arg(long)]
-    invert: bool,
-    /// Cut the thing out, scale it and put it in the middle first.
-    #[arg(long)]
-    centre: bool,
+    #[command(flatten)]
+    adjust: AdjustArgs,
     /// Form of the output.
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -69,7 +65,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let message = format!("run `{}` has no models", args.run.name());
         return Err(UsageError::new(message, None).into());
     }
-    let adjust = Adjust { invert: args.invert, centre: args.centre };
+    let adjust = args.adjust.adjust();
     let files = files(&args.images)?;
     let observer = Terminal::new(false)?;
     let mut printer = Printer::new(args.format, models.len() > 1)?;
@@ -89,8 +85,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let answers = models
             .iter()
             .map(|fitted| {
+                let input = &fitted.model.chain.input;
                 let rows: Vec<Vec<u8>> =
-                    named.par_iter().map(|(_, image)| fitted.model.row(image, adjust)).collect();
+                    named.par_iter().map(|(_, image)| adjust.row(image, input)).collect();
                 Ok(fitted.model.answers(&rows, &observer)?)
             })
             .collect::<anyhow::Result<Vec<Vec<Answer>>>>()?;

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use ndarray::Array2;
 use serde_json::json;
 
-use super::fitted::RunArgs;
+use super::fitted::{AdjustArgs, RunArgs};
 use super::observer::Terminal;
 use super::target::set_threads;
 use crate::data::{DecodeLimits, ImageSet, Labels, contact_sheet, read_image};
@@ -28,6 +28,8 @@ pub struct Args {
     run: RunArgs,
     /// PNG or JPEG file.
     image: PathBuf,
+    #[command(flatten)]
+    adjust: AdjustArgs,
     /// How many images to find.
     #[arg(short, long, default_value = "10", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     k: u32,
@@ -65,7 +67,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     };
     let observer = Terminal::new(false)?;
     let index = run.similar(by, args.within.as_deref(), &observer)?;
-    let row = index.chain.input.row(&image);
+    let row = args.adjust.adjust().row(&image, &index.chain.input);
     let query = Array2::from_shape_vec((1, row.len()), row).context("an image is one row")?;
     let started = Instant::now();
     let found = index.search(query.view(), args.k as usize, &observer)?.remove(0);

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use super::{ExplainError, Subject};
 use crate::data::{Features, Picture};
-use crate::learn::knn::{Knn, Metric, nearest_rows};
+use crate::learn::knn::{Knn, Metric};
 use crate::progress::{Part, Progress};
 use crate::report::{Exhibit, Figure};
 
@@ -26,7 +26,7 @@ pub(super) fn exhibit(
         false => chain.features(data.train.pixels.view(), &Part::new(progress, 0, 9, 10))?,
     };
     let query = chain.features(super::batch(subject.image), progress)?;
-    let near = nearest_rows(&train, &query, (n_shown, metric), progress)?;
+    let near = Knn::of_rows(&train, metric, progress)?.kneighbors(&query, n_shown, progress)?;
     let figures = near.idx.iter().zip(&near.distances).map(|(&row, distance)| {
         let name = subject.class_name(data.train.labels[row]);
         let picture =

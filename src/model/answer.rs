@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::{Model, ModelError};
-use crate::data::{Decoded, ImageStep};
+use crate::data::{Decoded, ImageInput, ImageStep};
 use crate::learn::Meaning;
 use crate::progress::Progress;
 
@@ -29,24 +29,25 @@ pub struct Adjust {
     pub centre: bool,
 }
 
-impl Model {
+impl Adjust {
     /// The row of a decoded image: adjusted, then prepared as the training images were.
-    pub fn row(&self, image: &Decoded, adjust: Adjust) -> Vec<u8> {
-        let input = &self.chain.input;
+    pub fn row(self, image: &Decoded, input: &ImageInput) -> Vec<u8> {
         let mut image = image.clone();
         if input.shape.channels == 1 {
             image = ImageStep::Gray.apply(image);
         }
-        if adjust.invert {
+        if self.invert {
             image = ImageStep::Invert.apply(image);
         }
-        if adjust.centre {
+        if self.centre {
             let (height, width) = (input.shape.height, input.shape.width);
             image = ImageStep::Centre { height, width }.apply(image);
         }
         input.row(&image)
     }
+}
 
+impl Model {
     /// What it says of each row of pixels.
     ///
     /// # Errors

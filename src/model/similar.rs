@@ -5,8 +5,7 @@ use serde_json::json;
 
 use super::{Chain, ModelError};
 use crate::data::{Labels, TensorFile, TensorFileError};
-use crate::learn::Samples;
-use crate::learn::knn::{Knn, KnnParams};
+use crate::learn::knn::{Knn, Metric};
 use crate::progress::Progress;
 
 /// Images made ready for the search.
@@ -45,10 +44,7 @@ impl SimilarIndex {
         progress: &dyn Progress,
     ) -> Result<Self, ModelError> {
         let features = chain.features(pixels.view(), progress)?;
-        let classes = Labels::zeros(pixels.nrows());
-        let samples = Samples { features: &features, labels: &classes, weights: None };
-        let params = KnnParams::new().n_neighbors(1);
-        let knn = linfa::ParamGuard::check(params)?.fit_model(samples, 0, progress)?;
+        let knn = Knn::of_rows(&features, Metric::Euclidean, progress)?;
         Ok(SimilarIndex { chain, pixels, labels, names, knn })
     }
 

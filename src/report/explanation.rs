@@ -20,8 +20,8 @@ const MORE_STYLE: &str = "
 .exhibit figcaption { max-width: 224px; margin-top: 6px; }
 .exhibit .wide figcaption { max-width: none; }
 .scores { flex: 1 1 320px; max-width: 520px; }
-.scores td.bar { width: 45%; min-width: 90px; }
-.scores td.bar span { display: block; height: 10px; border-radius: 2px; background: var(--hit); }
+.scores td.score-bar { width: 45%; min-width: 90px; }
+.scores td.score-bar span { display: block; height: 10px; border-radius: 2px; background: var(--hit); }
 .classes { display: flex; flex-wrap: wrap; gap: 4px 16px; margin: 14px 0 0; padding: 0; list-style: none; font-size: 14px; }
 .classes li span { display: inline-block; width: 12px; height: 12px; margin-right: 6px; border-radius: 50%; vertical-align: -1px; }
 ";
@@ -248,7 +248,7 @@ fn scores(explained: &Explained) -> Markup {
                         tr.best[score.class == explained.class] {
                             th { (class_name(explained, score.class)) }
                             td.figure { (number(score.value)) }
-                            td.bar { span style={ "width: " (format!("{:.1}", share(score.value))) "%" } {} }
+                            td.score-bar { span style={ "width: " (format!("{:.1}", share(score.value))) "%" } {} }
                         }
                     }
                 }

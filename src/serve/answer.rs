@@ -8,11 +8,14 @@ use serde_json::{Map, Value, json};
 use super::error::Refusal;
 use super::request::Query;
 use super::{Served, State};
-use crate::data::{Decoded, png_bytes};
+use crate::data::{Decoded, Picture, largest_of, png_bytes};
 use crate::explain;
 use crate::learn::Meaning;
 use crate::model::{Adjust, Answer};
 use crate::progress::Silent;
+
+/// Most pixels along a side of a heat map.
+const HEAT_SIDE: usize = 224;
 
 /// One document for each image: what every model asked says, and what is similar.
 pub(super) fn answers(state: &State, query: &Query, images: &[Decoded]) -> Result<Value, Refusal> {
@@ -22,7 +25,7 @@ pub(super) fn answers(state: &State, query: &Query, images: &[Decoded]) -> Resul
     let mut said: Vec<Vec<Value>> = vec![Vec::new(); images.len()];
     for served in state.models.iter().filter(asked) {
         let rows: Vec<Vec<u8>> =
-            images.iter().map(|image| served.model.row(image, adjust)).collect();
+            images.iter().map(|image| adjust.row(image, &served.model.chain.input)).collect();
         let answers = served.model.answers(&rows, &Silent)?;
         for ((said, row), answer) in said.iter_mut().zip(&rows).zip(&answers) {
             let mut document = of_model(served, answer);
@@ -37,11 +40,7 @@ pub(super) fn answers(state: &State, query: &Query, images: &[Decoded]) -> Resul
     }
     if let Some(index) = state.similar.as_ref().filter(|_| query.similar > 0) {
         for (image, result) in images.iter().zip(&mut results) {
-            // Prepared as a model of the same data would.
-            let row = state.models.first().map_or_else(
-                || index.chain.input.row(image),
-                |served| served.model.row(image, adjust),
-            );
+            let row = adjust.row(image, &index.chain.input);
             let row = Array2::from_shape_vec((1, row.len()), row)
                 .map_err(|error| Refusal::bad(error.to_string()))?;
             let found = index.search(row.view(), query.similar, &Silent)?.remove(0);
@@ -81,14 +80,15 @@ fn of_model(served: &Served, answer: &Answer) -> Value {
     })
 }
 
-/// What speaks for the class, as a gray PNG image of the model's input size.
+/// What speaks for the class, bright over the image as the model gets it.
 fn heat_map(served: &Served, row: &[u8], label: usize) -> Result<Value, Refusal> {
-    let map = explain::heat_map(&served.model, ArrayView1::from(row), label, &Silent)
-        .map_err(|error| Refusal::bad(error.to_string()))?;
-    let largest = map.values.iter().fold(f32::MIN_POSITIVE, |most, &value| most.max(value));
-    let gray: Vec<u8> = map.values.iter().map(|value| (255.0 * value / largest) as u8).collect();
-    let shape = crate::data::ImageShape { channels: 1, ..served.model.chain.input.shape };
-    Ok(json!({ "method": map.method, "image": png_bytes(&gray, shape).map(data_url)? }))
+    let explain::HeatMap { values, method } =
+        explain::heat_map(&served.model, ArrayView1::from(row), label, &Silent)
+            .map_err(|error| Refusal::bad(error.to_string()))?;
+    let largest = largest_of(values.view());
+    let over = Some((row.to_vec(), served.model.chain.input.shape));
+    let picture = Picture::Heat { values, over, largest };
+    Ok(json!({ "method": method, "image": data_url(picture.png(HEAT_SIDE)?) }))
 }
 
 fn data_url(png: Vec<u8>) -> String {

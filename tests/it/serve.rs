@@ -263,3 +263,23 @@ fn it_ends_when_asked_to_and_says_where_it_cannot_listen() {
     assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     assert!(server.child.wait().unwrap().success(), "a clean end");
 }
+
+/// Chromium runs the page's script, which asks the server for its models.
+#[test]
+fn a_browser_shows_the_page_and_its_script_reaches_the_server() {
+    let server = Server::start(&["--model", "tree"]);
+    let profile = tempfile::tempdir().unwrap();
+    let mut browser = std::process::Command::new("chromium");
+    browser
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"])
+        .args(["--disable-background-networking", "--virtual-time-budget=5000"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("http://{}/", server.address));
+    let Ok(found) = browser.output() else {
+        eprintln!("skipped: there is no Chromium");
+        return;
+    };
+    let page = String::from_utf8_lossy(&found.stdout);
+    assert!(page.contains("28 × 28") && page.contains("Ankle boot"), "{page}");
+    assert!(!page.contains("does not answer"), "{page}");
+}

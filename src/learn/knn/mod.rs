@@ -10,5 +10,5 @@ mod params;
 mod tests;
 mod top;
 
-pub use model::{Knn, Neighbors, nearest_rows};
+pub use model::{Knn, Neighbors};
 pub use params::{Engine, KnnParams, KnnValidParams, Metric, Weights};

@@ -96,24 +96,6 @@ impl KnnValidParams {
     }
 }
 
-/// The `n_neighbors` of `rows` that are nearest to each query, as [`Knn::kneighbors`].
-///
-/// # Errors
-/// Rows that are not finite or of different widths, `n_neighbors` of none or more than there are rows,
-/// or an interruption.
-pub fn nearest_rows(
-    rows: &Features,
-    queries: &Features,
-    (n_neighbors, metric): (usize, super::Metric),
-    progress: &dyn Progress,
-) -> Result<Neighbors, LearnError> {
-    let params = KnnParams::new().n_neighbors(n_neighbors).metric(metric);
-    let labels = Labels::zeros(rows.n_samples());
-    let samples = Samples { features: rows, labels: &labels, weights: None };
-    let index = linfa::ParamGuard::check(params)?.fit_model(samples, 0, progress)?;
-    index.kneighbors(queries, n_neighbors, progress)
-}
-
 fn check_k(n_neighbors: usize, n_samples: usize) -> Result<(), ParamError> {
     if n_neighbors == 0 || n_neighbors > n_samples {
         let expected = format!("from 1 to the {n_samples} training samples");
@@ -123,6 +105,21 @@ fn check_k(n_neighbors: usize, n_samples: usize) -> Result<(), ParamError> {
 }
 
 impl Knn {
+    /// Rows without classes, for [`Knn::kneighbors`] alone.
+    ///
+    /// # Errors
+    /// No rows, or some that are not finite.
+    pub fn of_rows(
+        rows: &Features,
+        metric: super::Metric,
+        progress: &dyn Progress,
+    ) -> Result<Knn, LearnError> {
+        let params = KnnParams::new().n_neighbors(1).metric(metric);
+        let labels = Labels::zeros(rows.n_samples());
+        let samples = Samples { features: rows, labels: &labels, weights: None };
+        linfa::ParamGuard::check(params)?.fit_model(samples, 0, progress)
+    }
+
     fn new(params: KnnValidParams, rows: Features, labels: Array1<u32>, n_labels: usize) -> Self {
         let (index, reals) = (OnceLock::new(), OnceLock::new());
         Knn { params, rows, labels, n_labels, index, reals }
