@@ -84,13 +84,16 @@ impl Server {
         Server { child, address, _project: project }
     }
 
-    /// Sends bytes and reads one response, or what came of it before the connection ended.
-    fn raw(&self, bytes: &[u8]) -> Vec<u8> {
+    /// Sends bytes and reads one response, or what came of it before the connection ended; then
+    /// nothing more is sent, if `ends`.
+    fn raw(&self, bytes: &[u8], ends: bool) -> Vec<u8> {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         // A server that refuses early may close while bytes are sent.
         let _ = stream.write_all(bytes);
-        let _ = stream.shutdown(std::net::Shutdown::Write);
+        if ends {
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+        }
         let mut found = Vec::new();
         let _ = stream.read_to_end(&mut found);
         found
@@ -104,7 +107,7 @@ impl Server {
         );
         headers.iter().for_each(|(name, value)| head.push_str(&format!("{name}: {value}\r\n")));
         head.push_str("\r\n");
-        let found = self.raw(&[head.as_bytes(), body].concat());
+        let found = self.raw(&[head.as_bytes(), body].concat(), false);
         let end = found.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole response");
         let head = String::from_utf8(found[..end].to_vec()).unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -245,7 +248,7 @@ fn random_and_mutated_requests_do_not_end_it() {
                 request[at] = rng.next_u32() as u8;
             }),
         }
-        let answer = server.raw(&request);
+        let answer = server.raw(&request, true);
         let status = String::from_utf8_lossy(&answer).split(' ').nth(1).map(str::to_owned);
         assert!(!status.is_some_and(|status| status.starts_with('5')), "request {nth}");
     }
@@ -268,18 +271,24 @@ fn it_ends_when_asked_to_and_says_where_it_cannot_listen() {
 #[test]
 fn a_browser_shows_the_page_and_its_script_reaches_the_server() {
     let server = Server::start(&["--model", "tree"]);
-    let profile = tempfile::tempdir().unwrap();
-    let mut browser = std::process::Command::new("chromium");
-    browser
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"])
-        .args(["--disable-background-networking", "--virtual-time-budget=5000"])
-        .arg(format!("--user-data-dir={}", profile.path().display()))
-        .arg(format!("http://{}/", server.address));
-    let Ok(found) = browser.output() else {
-        eprintln!("skipped: there is no Chromium");
-        return;
-    };
-    let page = String::from_utf8_lossy(&found.stdout);
-    assert!(page.contains("28 × 28") && page.contains("Ankle boot"), "{page}");
-    assert!(!page.contains("does not answer"), "{page}");
+    let mut last = String::new();
+    // A busy machine may not have the answer when the page is read.
+    for _ in 0..3 {
+        let profile = tempfile::tempdir().unwrap();
+        let mut browser = std::process::Command::new("chromium");
+        browser
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dump-dom"])
+            .args(["--disable-background-networking", "--virtual-time-budget=20000"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg(format!("http://{}/", server.address));
+        let Ok(found) = browser.output() else {
+            eprintln!("skipped: there is no Chromium");
+            return;
+        };
+        last = String::from_utf8_lossy(&found.stdout).into_owned();
+        if last.contains("28 × 28 pixels and know T-shirt/top") {
+            return;
+        }
+    }
+    panic!("{last}");
 }

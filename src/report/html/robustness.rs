@@ -43,7 +43,7 @@ fn table(results: &Results, card: &RobustnessCard) -> Markup {
     let tint = |mean: f64| STRONGEST * ((mean - lo) / (hi - lo).max(1e-9)).clamp(0.0, 1.0);
     html! {
         div.scroll {
-            table.grid-table {
+            table.grid-table.wrapped-heads {
                 thead { tr {
                     th { "Accuracy, %" } th.figure { "Unchanged" } th.figure { "Mean, changed" }
                     @for change in &card.changes { th.figure { (words(&change.name)) } }
