@@ -117,6 +117,7 @@ impl SimilarIndex {
         if !fits {
             return Err(malformed("counts of images, names and features differ".to_owned()));
         }
+        knn.pack();
         Ok(SimilarIndex { chain, pixels, labels, names, knn })
     }
 

@@ -89,8 +89,8 @@ impl KnnValidParams {
         linfa_engine::check_size(self.engine, n_samples)?;
         let labels = samples.labels.iter().map(|&label| label as u32).collect();
         let model = Knn::new(*self, checked.features.into_owned(), labels, checked.n_classes);
-        if self.engine == Engine::Native && model.keeps_bytes() {
-            model.index();
+        if self.engine == Engine::Native {
+            model.pack();
         }
         Ok(model)
     }
@@ -129,6 +129,13 @@ impl Knn {
     fn keeps_bytes(&self) -> bool {
         let is_bytes = matches!(self.rows, Features::Bytes(_));
         !is_bytes || index::takes_bytes(self.params.metric, self.rows.n_features())
+    }
+
+    /// Packs the rows for the search now, not at the first one.
+    pub fn pack(&self) {
+        if self.keeps_bytes() {
+            self.index();
+        }
     }
 
     fn index(&self) -> &Index {
