@@ -1,12 +1,11 @@
 //! Test images on which models disagree, with the training images that look most like them.
 
-use linfa::ParamGuard;
-
 use super::evaluate::gallery_image;
-use super::{Context, FittedModel, StageError};
-use crate::data::{Dataset, Features};
-use crate::learn::Samples;
-use crate::learn::knn::KnnParams;
+use super::{Context, FittedModel, InputArtifact, StageError};
+use crate::data::{Dataset, Features, largest_of};
+use crate::explain;
+use crate::learn::knn::{Knn, Metric};
+use crate::model::Head;
 use crate::report::{Disagreements, DisputedImage};
 
 /// Training images shown beside each.
@@ -15,6 +14,8 @@ const N_NEIGHBORS: usize = 3;
 const MAX_PAIRS: usize = 500;
 /// Pixels of all images and neighbours kept.
 const MAX_BYTES: usize = 6 << 20;
+/// Values of all heat maps kept.
+const MAX_HEAT_BYTES: usize = 4 << 20;
 /// Training pixels up to which neighbours are searched, which holds them twice.
 const MAX_TRAIN_BYTES: usize = 512 << 20;
 
@@ -102,6 +103,38 @@ fn far_apart(nth: usize, n: usize) -> usize {
     nth * step % n
 }
 
+/// Where each network sees what speaks for its answer, for every image kept; the first networks only,
+/// where there is too much to keep.
+///
+/// # Errors
+/// Of a network, or an interruption.
+pub(super) fn add_heat_maps(
+    found: &mut Disagreements,
+    data: &Dataset,
+    models: &[&InputArtifact],
+    context: &Context,
+) -> Result<(), StageError> {
+    let n_values = data.test.shape.height * data.test.shape.width * found.images.len();
+    let n_networks = MAX_HEAT_BYTES / n_values.max(1);
+    let predictors = models.iter().filter_map(|entry| Some((entry, entry.artifact.predictor()?)));
+    let networks = predictors.filter(|(_, model)| !matches!(model.head, Head::Classifier(_)));
+    for (entry, network) in networks.take(n_networks) {
+        for disputed in &mut found.images {
+            if context.progress.interrupted() {
+                return Err(StageError::Interrupted);
+            }
+            let row = disputed.image.row;
+            let answer = entry.artifact.model().predicted[row];
+            let pixels = data.test.pixels.row(row);
+            let Some(heat) = explain::grad_cam(&network, pixels, answer)? else { break };
+            let scale = 255.0 / largest_of(heat.view());
+            let values = heat.iter().map(|value| (value * scale).round() as u8).collect();
+            disputed.heat_maps.push((entry.stage_id.clone(), values));
+        }
+    }
+    Ok(())
+}
+
 /// The exact nearest training images by their pixels, unless there are too many to hold twice.
 fn add_neighbors(
     found: &mut Disagreements,
@@ -115,9 +148,7 @@ fn add_neighbors(
         return Ok(());
     }
     let rows_of_train = Features::Bytes(train.pixels.clone());
-    let params = KnnParams::new().n_neighbors(k).check()?;
-    let samples = Samples { features: &rows_of_train, labels: &train.labels, weights: None };
-    let index = params.fit_model(samples, 0, context.progress)?;
+    let index = Knn::of_rows(&rows_of_train, Metric::Euclidean, context.progress)?;
     let queries = Features::Bytes(data.test.pixels.select(ndarray::Axis(0), rows));
     let nearest = index.kneighbors(&queries, k, context.progress)?;
     for (disputed, of_query) in found.images.iter_mut().zip(nearest.idx.rows()) {

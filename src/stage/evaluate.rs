@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::artifact::TestScores;
-use super::disagreements::disagreements;
+use super::disagreements::{add_heat_maps, disagreements};
 use super::why::why;
 use super::{
     Accepts, Artifact, ArtifactType, Context, Field, FittedModel, InputArtifact, InputSpec, Inputs,
@@ -22,7 +22,7 @@ use crate::report::{
 pub static EVALUATE: Kind = Kind {
     name: "evaluate",
     doc: "metrics of several models on the test images, with paired tests",
-    version: 2,
+    version: 3,
     seeded: false,
     inputs: &[
         InputSpec {
@@ -199,6 +199,10 @@ impl Stage for EvaluateStage {
         }
         let fitted: Vec<(&str, &FittedModel)> =
             entries.iter().map(|entry| (entry.stage_id.as_str(), entry.artifact.model())).collect();
+        let mut disputed = disagreements(data, &fitted, self.disagreements, context)?;
+        if let Some(found) = &mut disputed {
+            add_heat_maps(found, data, &entries, context)?;
+        }
         let evaluation = Evaluation {
             data: inputs.one("data").stage_id.clone(),
             dataset: card(data),
@@ -208,7 +212,7 @@ impl Stage for EvaluateStage {
             samples: samples(&data.train, data.n_classes()),
             axes,
             why: Some(why(data, &entries, self.explained, context.progress)?),
-            disagreements: disagreements(data, &fitted, self.disagreements, context)?,
+            disagreements: disputed,
             scatters,
             tested_on,
         };
