@@ -29,7 +29,7 @@ pub enum Linear<'a> {
         weights: Array2<f64>,
     },
     /// A vector for each pair of labels, of a linear support vector classifier.
-    LinearPairs(&'a LinearSvc),
+    OneAgainstOne(&'a LinearSvc),
     /// The same of one with a linear kernel.
     KernelPairs(&'a Svc),
 }
@@ -44,7 +44,7 @@ impl<'a> Linear<'a> {
         }
         let (classes, coef) = if let Some(linear) = any.downcast_ref::<LinearSvc>() {
             if linear.coef().nrows() > 1 && linear.report().problems[0].negative.is_some() {
-                return Some(Linear::LinearPairs(linear));
+                return Some(Linear::OneAgainstOne(linear));
             }
             (linear.classes(), linear.coef().clone())
         } else if let Some(logistic) = any.downcast_ref::<LogisticRegression>() {
@@ -77,7 +77,7 @@ impl<'a> Linear<'a> {
         match self {
             Linear::PerClass { .. } => Some(self.of_class(class)? - self.of_class(other)?),
             Linear::KernelPairs(svc) => svc.linear_weights_of(class, other),
-            Linear::LinearPairs(linear) => {
+            Linear::OneAgainstOne(linear) => {
                 // The second class of a pair is positive.
                 let mut problems = linear.report().problems.iter().enumerate();
                 problems.find_map(|(nth, problem)| {

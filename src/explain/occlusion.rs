@@ -16,7 +16,7 @@ use crate::report::{Exhibit, Figure};
 /// Patches that would stand side by side.
 const N_PATCHES: usize = 7;
 
-/// What the score of `class` (see [`Strength`]) loses for every pixel, `[height, width]`: the mean over the patches that
+/// What the score of `class` (a probability, or else a mean margin) loses for every pixel, `[height, width]`: the mean over the patches that
 /// cover it, where a patch is a square of a seventh of the longer side in the mean colour of the image,
 /// moved by half of itself. Negative where the covered part spoke against the class.
 ///

@@ -26,10 +26,10 @@ pub(super) fn thin(points: &[[f64; 2]], n_wanted: usize) -> Curve {
         ((bx - ax) * (cy - ay) - (cx - ax) * (by - ay)).abs()
     };
     let mut least = BinaryHeap::new();
-    for at in 1..n_points.saturating_sub(1) {
-        areas[at] = area(at - 1, at, at + 1);
+    for (at, found) in areas.iter_mut().enumerate().skip(1).take(n_points.saturating_sub(2)) {
+        *found = area(at - 1, at, at + 1);
         // Areas are not negative, so their bits are ordered as they are.
-        least.push(Reverse((areas[at].to_bits(), at)));
+        least.push(Reverse((found.to_bits(), at)));
     }
     let mut n_left = n_points;
     let mut is_gone = vec![false; n_points];

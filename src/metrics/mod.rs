@@ -1,6 +1,6 @@
 //! Pure functions of labels and scores.
 //!
-//! [`evaluate`] turns labels and predictions into counts and shares; [`ranking`] and [`calibration`]
+//! [`evaluate`] turns labels and predictions into counts and shares; [`ranking()`] and [`calibration()`]
 //! judge the scores behind them; [`compare_paired`] says whether two models that labelled the same images differ.
 
 mod calibration;

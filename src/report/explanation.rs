@@ -101,13 +101,14 @@ pub struct ExplainedScore {
     pub value: f64,
 }
 
+/// Files with their names.
+pub type Files = Vec<(String, Vec<u8>)>;
+
 /// `index.html`, self-contained, and the PNG files of every exhibit: `NAME_1.png` and so on, or
 /// `NAME.png` for one alone; with the name of each figure's file, exhibit by exhibit.
 ///
 /// # Errors   for a picture whose pixels are not of its shape
-pub fn explanation_files(
-    explained: &Explained,
-) -> Result<(Vec<(String, Vec<u8>)>, Vec<Vec<String>>), DataError> {
+pub fn explanation_files(explained: &Explained) -> Result<(Files, Vec<Vec<String>>), DataError> {
     let mut files = vec![("image.png".to_owned(), explained.image.png(SIDES[0])?)];
     let mut names = Vec::new();
     for exhibit in &explained.exhibits {

@@ -311,7 +311,7 @@ pub enum StageError {
     Learn(LearnError),
     /// What speaks for decisions could not be found.
     #[error(transparent)]
-    Explain(ExplainError),
+    Explain(Box<ExplainError>),
     /// Labels and predictions do not go together.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
@@ -346,7 +346,15 @@ from_room_error!(DataError, Data);
 from_room_error!(NnError, Nn);
 from_room_error!(LearnError, Learn);
 from_room_error!(ModelError, Model);
-from_room_error!(ExplainError, Explain);
+
+impl From<ExplainError> for StageError {
+    fn from(error: ExplainError) -> Self {
+        match error {
+            ExplainError::Interrupted => StageError::Interrupted,
+            error => StageError::Explain(Box::new(error)),
+        }
+    }
+}
 
 impl StageError {
     /// What the user can do about it.

@@ -85,8 +85,8 @@ pub fn pixels(class: usize, nth: usize, side: usize, channels: usize) -> Vec<u8>
         for column in 0..side {
             for channel in 0..channels {
                 let noise = (nth * 31 + row * 17 + column * 7 + channel * 5) % 23;
-                let is_bar =
-                    if class % 2 == 0 { row } else { column } * 10 / side == class / 2 % 10;
+                let is_bar = if class.is_multiple_of(2) { row } else { column } * 10 / side
+                    == class / 2 % 10;
                 let tint = 60 + (class / 20 * 97 + channel * 61) % 150;
                 made.push(if is_bar { (tint + noise) as u8 } else { noise as u8 });
             }

@@ -193,7 +193,7 @@ impl<'a> Rows<'a> {
                 image.shape.channels
             }
             Some((_, shape)) if shape.channels == 1 && image.shape.channels == 3 => {
-                self.to_colour()?;
+                self.make_colour()?;
                 3
             }
             Some((_, shape)) => shape.channels,
@@ -213,7 +213,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Three equal channels in place of each one.
-    fn to_colour(&mut self) -> Result<(), ImportError> {
+    fn make_colour(&mut self) -> Result<(), ImportError> {
         if let Some((_, shape)) = &mut self.first {
             shape.channels = 3;
         }

@@ -70,7 +70,7 @@ pub fn discriminant(
     for (nth, mean) in means.rows().into_iter().enumerate() {
         let map = stored.matrix(&format!("map_{nth}"))?;
         let map = matrix(graph, &map);
-        let mean = vector(graph, &mean);
+        let mean = vector(graph, mean);
         let shifted = graph.op("Sub", &[&x, &mean]);
         let whitened = graph.op("MatMul", &[&shifted, &map]);
         let squares = graph.op("Mul", &[&whitened, &whitened]);

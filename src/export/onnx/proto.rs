@@ -115,7 +115,7 @@ pub mod reader {
     }
 
     /// The fields of a number, as bytes.
-    pub fn all<'a>(bytes: &'a [u8], number: u64) -> Vec<&'a [u8]> {
+    pub fn all(bytes: &[u8], number: u64) -> Vec<&[u8]> {
         fields(bytes).into_iter().filter(|f| f.number == number).map(|f| f.bytes).collect()
     }
 
